@@ -1,0 +1,5 @@
+"""Objects as plain files under a sharded directory tree. Needs the standard library alone."""
+
+from fsstore.storage import FileStorage
+
+__all__ = ["FileStorage"]

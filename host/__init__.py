@@ -1,0 +1,1 @@
+"""The WSGI cloud: it loads storage modules and keeps people's data in them, over CDMI and HTTP."""

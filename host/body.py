@@ -1,0 +1,85 @@
+"""The body of a request, on its way into a storage module."""
+
+import codecs
+from typing import Protocol
+
+from host.errors import Full, HostError, Invalid, TryAgain
+
+__all__ = ["Body"]
+
+#: Bytes that are read from the server at once, however few the module asks for.
+BLOCK = 1024 * 1024
+
+
+class Input(Protocol):
+    """The ``wsgi.input`` of PEP 3333."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Body:
+    """The source that ``assign`` reads. It never says that a body is whole that was cut short.
+
+    Some servers end such a body as if it were whole, others raise: here both raise, and ``error``
+    keeps what was raised, whatever the module makes of it.
+
+    :param source: ``wsgi.input``.
+    :param length: of Content-Length, in bytes; None where the body is chunked.
+    :param room: bytes that the account may still store; None for any number.
+    """
+
+    def __init__(self, source: Input, length: int | None, room: int | None = None) -> None:
+        self._source = source
+        self._length = length
+        self._room = room
+        self._block = memoryview(b"")
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self.count = 0  # bytes read from the server
+        self.ended = False
+        self.is_text = True  # as far as read, all is UTF-8
+        self.error: HostError | None = None
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to ``size`` bytes, or all the rest if it is negative; ``b""`` at the end.
+
+        :raises HostError: the body was cut short, or is more than there is room for.
+        """
+        if size < 0:
+            return b"".join(iter(lambda: self.read(BLOCK), b""))
+        if not self._block:
+            self._block = memoryview(self._pull())
+        part, self._block = self._block[:size], self._block[size:]
+        return bytes(part)
+
+    def _pull(self) -> bytes:
+        if self.error is not None:
+            raise self.error
+        want = BLOCK if self._length is None else min(BLOCK, self._length - self.count)
+        data = self._fetch(want) if want and not self.ended else b""
+        self.count += len(data)
+        self.ended = not data or self.count == self._length
+        if self._length is not None and self.ended and self.count < self._length:
+            raise self._stop(Invalid(f"the body ended after {self.count} of {self._length} bytes: send it again"))
+        if self._room is not None and self.count > self._room:
+            raise self._stop(Full("the quota does not have room for this object"))
+        self._look_at(data)
+        return data
+
+    def _fetch(self, want: int) -> bytes:
+        try:
+            return self._source.read(want)
+        except TimeoutError as error:
+            raise self._stop(TryAgain(f"the body stalled after {self.count} bytes: send it again")) from error
+        except Exception as error:  # each server has its own for a body that breaks off
+            raise self._stop(Invalid(f"the body broke off after {self.count} bytes: send it again")) from error
+
+    def _look_at(self, data: bytes) -> None:
+        if self.is_text:
+            try:
+                self._decoder.decode(data, final=self.ended)
+            except UnicodeDecodeError:
+                self.is_text = False
+
+    def _stop(self, error: HostError) -> HostError:
+        self.error = error
+        return error

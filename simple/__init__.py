@@ -1,0 +1,1 @@
+"""The sample storage module, to read before writing one's own."""

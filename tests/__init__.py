@@ -1,0 +1,1 @@
+"""The tests mirror the rooms. nosetests, pytest and unittest all run them."""
