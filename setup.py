@@ -92,7 +92,7 @@ class NoseTests(Command):
             import nose.core
 
         class Program(nose.core.TestProgram):
-            def runTests(self) -> None:
+            def runTests(self) -> None:  # noqa: N802 (the name is unittest's)
                 config = self.config
                 runner = nose.core.TextTestRunner(stream=config.stream, verbosity=config.verbosity, config=config)
                 self.result = runner.run(self.test)
