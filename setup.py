@@ -11,12 +11,16 @@ import ast
 import sys
 import tempfile
 import tomllib
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any, ClassVar
 
 from setuptools import Command, find_packages, setup
 from setuptools.command.bdist_egg import bdist_egg
+
+# Every build says so, and means another way to install: python setup.py install.
+warnings.filterwarnings("ignore", "setup.py install is deprecated")
 
 HERE = Path(__file__).resolve().parent
 

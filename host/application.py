@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 def create(cloud: Cloud) -> falcon.App[Request, Response]:
     """Return the application that serves ``cloud``. Make it after a server's ``fork``."""
     app: falcon.App[Request, Response] = falcon.App()
+    app.resp_options.default_media_type = "text/plain"  # of the empty body of a 201
     app.add_sink(_Door(cloud))
     for kind in (Exception, falcon.HTTPError, HostError):  # the last that fits is taken
         app.add_error_handler(kind, _refuse)

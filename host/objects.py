@@ -83,7 +83,7 @@ class Objects:
         stream = self._vault.open(node)
         # A server may send a whole file by itself (sendfile). A part is cut here: not every server
         # stops at Content-Length.
-        can_send = part is None and hasattr(stream, "fileno")
+        can_send = part is None and _has_descriptor(stream)
         wrapper = request.env.get("wsgi.file_wrapper", FileWrapper)
         response.stream = wrapper(stream if can_send else _Window(stream, first, length), BLOCK)
 
@@ -180,6 +180,13 @@ class Objects:
             raise NotFound(f"nothing at {where.url}")
         self._tree.remove(node)
         response.status = HTTP_204
+
+
+def _has_descriptor(stream: ReadStream) -> bool:
+    try:
+        return isinstance(stream.fileno(), int)  # type: ignore[attr-defined]
+    except (AttributeError, OSError):  # streams in memory have the method, and raise
+        return False
 
 
 class _Window:

@@ -64,11 +64,15 @@ class Vault:
         """
         module = self._module(account.policy)
         module_data, ticket = self._reserve(module, account.policy)
+        is_naming = False
         try:
             size = self._fill(module, module_data, body)
+            is_naming = True
             return self._name(ticket, account, parent, name, module_data, size, body, facts)
-        except BaseException:
-            self._abandon(module, account.policy, module_data, ticket)
+        except BaseException as error:
+            # Only a commit that breaks may have happened all the same; whether it did, the row tells.
+            is_sure = not is_naming or isinstance(error, HostError)
+            self._abandon(module, account.policy, module_data, ticket, is_sure)
             raise
 
     def open(self, node: Node) -> ReadStream:
@@ -168,11 +172,17 @@ class Vault:
         except IntegrityError as error:
             raise NotFound("the container was removed while the object was stored") from error
 
-    def _abandon(self, module: StorageModule, policy: str, module_data: str, ticket: int) -> None:
-        """Delete the data of a failed upload; what does not go now is garbage, for later."""
+    def _abandon(self, module: StorageModule, policy: str, module_data: str, ticket: int, is_sure: bool) -> None:
+        """Delete the data of a failed upload; what does not go now is garbage, for later.
+
+        :param is_sure: no name points to the data. Else none does only if the row in ``pending`` is there.
+            (It may be gone for another reason: upkeep gave this process up, perhaps before ``assign``
+            was through. So the data is deleted once more.)
+        """
         with writing(self._engine) as connection:
-            if not connection.execute(delete(pending).where(pending.c.id == ticket)).rowcount:
-                return  # given up by upkeep, or named after all: not ours any more
+            is_pending = connection.execute(delete(pending).where(pending.c.id == ticket)).rowcount
+            if not is_pending and not is_sure:
+                return
             row = {"module": policy, "module_data": module_data, "since": 0}
             waste = _insert(connection, garbage, row)
         try:

@@ -1,0 +1,99 @@
+"""FileStorage, as the host uses it."""
+
+import gc
+import io
+import json
+import os
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+
+from fsstore import FileStorage
+from tests.seven import CONTEXT, SevenMethods
+
+
+class FileStorageTest(SevenMethods, unittest.TestCase):
+    def make_module(self, directory: str) -> FileStorage:
+        return FileStorage(root=directory)
+
+    def path_of(self, module_data: str) -> Path:
+        return Path(self.directory, json.loads(module_data)["path"])
+
+    def test_a_shard_that_is_a_symbolic_link_is_not_entered(self) -> None:
+        module_data = self.store(b"data")
+        shard = self.path_of(module_data).parent
+        elsewhere = self.directory.parent / "elsewhere"
+        shard.rename(elsewhere)
+        shard.symlink_to(elsewhere)
+        for call in self.calls(module_data):
+            with self.assertRaises(OSError):
+                call()
+        self.assertEqual([path.read_bytes() for path in elsewhere.iterdir()], [b"data"])
+
+    def test_a_pipe_or_a_directory_is_no_object(self) -> None:
+        for make in (os.mkfifo, os.mkdir):
+            module_data = self.store(b"data")
+            self.path_of(module_data).unlink()
+            make(self.path_of(module_data))
+            for call in self.calls(module_data):
+                with self.subTest(make.__name__), self.assertRaises(OSError):
+                    call()
+
+    def test_published_files_are_read_only_and_obey_the_umask(self) -> None:
+        before = os.umask(0o027)
+        self.addCleanup(os.umask, before)
+        mode = self.path_of(self.store(b"data")).stat().st_mode
+        self.assertEqual(mode & 0o777, 0o440)
+
+    def test_a_stream_has_a_descriptor_for_sendfile(self) -> None:
+        stream = self.module.get_read_stream(CONTEXT, self.store(b"data"))
+        self.addCleanup(stream.close)
+        self.assertEqual(os.fstat(stream.fileno()).st_size, 4)  # type: ignore[attr-defined]
+
+    def test_an_instance_that_is_given_up_leaves_no_descriptor(self) -> None:
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(10):
+            self.make_module(str(self.directory))
+        gc.collect()
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+
+    def test_the_object_is_where_the_module_data_says_also_after_the_root_is_renamed(self) -> None:
+        self.directory.rename(self.directory.parent / "renamed")
+        module_data = self.module.new_data(CONTEXT)
+        self.module.assign(CONTEXT, module_data, io.BytesIO(b"data"))
+        self.assertEqual((self.directory.parent / "renamed" / json.loads(module_data)["path"]).read_bytes(), b"data")
+
+
+class ArgumentsTest(unittest.TestCase):
+    def test_wrong_arguments_are_named(self) -> None:
+        cases: list[dict[str, Any]] = [{}, {"root": "relative"}, {"root": 5}, {"root": "/a\0b"}]
+        for arguments in cases:
+            with self.subTest(arguments), self.assertRaisesRegex(ValueError, "root"):
+                FileStorage(**arguments)
+        with self.assertRaisesRegex(ValueError, "colour"):
+            FileStorage(root="/tmp", colour="red")
+
+    def test_a_root_that_cannot_be_used_is_named(self) -> None:
+        with tempfile.NamedTemporaryFile() as file:
+            for path in (file.name, f"{file.name}.missing"):
+                with self.subTest(path), self.assertRaisesRegex(OSError, path):
+                    FileStorage(root=path)
+
+    def test_a_root_that_is_not_writable_is_named(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            os.chmod(directory, 0o555)
+            reader, writer = os.pipe()
+            child = os.fork()
+            if child == 0:  # in a process of its own, which can cease to be root
+                if os.geteuid() == 0:
+                    os.setuid(65534)
+                try:
+                    FileStorage(root=directory)
+                except OSError as error:
+                    os.write(writer, str(error).encode())
+                os._exit(0)
+            os.waitpid(child, 0)
+            os.close(writer)
+            with open(reader, "rb") as answer:
+                self.assertIn(directory, answer.read().decode())
