@@ -55,8 +55,8 @@ class VendorEgg(bdist_egg):
         distribution.install_requires = []
         distribution.extras_require = {}
         with tempfile.TemporaryDirectory() as scratch:  # an earlier build's leftovers would go in too
-            distribution.get_command_obj("build").build_base = scratch
-            distribution.get_command_obj("egg_info").egg_base = scratch
+            distribution.reinitialize_command("build", reinit_subcommands=True).build_base = scratch
+            distribution.reinitialize_command("egg_info").egg_base = scratch
             self.egg_info = None
             self.finalize_options()
             self.bdist_dir = str(Path(scratch, "egg"))
@@ -66,12 +66,15 @@ class VendorEgg(bdist_egg):
     def _check(self, egg: Path) -> None:
         with zipfile.ZipFile(egg) as archive:
             names = [name for name in archive.namelist() if not name.startswith("EGG-INFO/")]
-        packages = {name.partition(".")[0] for name in self.distribution.packages}
-        foreign = [name for name in names if name.partition("/")[0] not in packages or name.endswith(".py")]
-        missing = [name for name in packages if f"{name}/__init__.pyc" not in names]
-        if foreign or missing or not packages:
+        packages = self.distribution.packages
+        directories = {name: HERE.joinpath(*name.split(".")) for name in packages}
+        wanted = {f"{path.relative_to(HERE)}c" for directory in directories.values() for path in directory.glob("*.py")}
+        missing = sorted(wanted - set(names))
+        roots = {name.partition(".")[0] for name in packages}
+        foreign = [name for name in names if name.partition("/")[0] not in roots or name.endswith(".py")]
+        if missing or foreign or not wanted:
             egg.unlink()
-            raise SystemExit(f"bdist_egg: not an egg of {packages or 'any package'}: has {foreign}, lacks {missing}")
+            raise SystemExit(f"bdist_egg: no egg of {', '.join(packages) or 'nothing'}: lacks {missing}, has {foreign}")
 
 
 class NoseTests(Command):

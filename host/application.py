@@ -85,7 +85,8 @@ def _refuse(request: Request, response: Response, error: Exception, _: dict[str,
     elif isinstance(error, falcon.HTTPError):
         status, text, headers = error.status_code, error.description or error.title or "", dict(error.headers or {})
     if status >= 500:
-        log.error("%s: %s %s: %s", identity, request.method, request.path, error, exc_info=error)
+        cause = error.__cause__ if isinstance(error, HostError) else error  # what a module raised, or a fault of ours
+        log.error("%s: %s %s: %s", identity, request.method, request.path, error, exc_info=cause)
     response.status = falcon.code_to_http_status(status)
     response.set_headers(headers)
     response.content_type = "application/json"

@@ -1,6 +1,7 @@
 """``vsm serve``: run a cloud, making it first where there is none."""
 
 import argparse
+import logging
 import os
 import secrets
 import socket
@@ -70,6 +71,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Any:
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         # Each worker comes here after its fork, so that none shares a connection or a module.
         cloud = open_cloud(self._url)
         cloud.upkeep.start()

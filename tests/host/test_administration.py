@@ -198,8 +198,10 @@ class QuotaTest(CloudTest):
     def test_a_quota_is_held_to_the_byte(self) -> None:
         self.admin("PUT", f"{MEMBERS}/alice", {"quota": 10})
         self.assertEqual(self.put("/cdmi/a", bytes(6)).status_code, 201)
-        self.assert_refused(self.put("/cdmi/b", bytes(5)), 507, "quota")
-        self.assert_refused(self.cdmi("PUT", "/cdmi/b", {"value": "12345"}), 507, "quota")
+        with self.assertLogs("host.application", "ERROR") as log:
+            self.assert_refused(self.put("/cdmi/b", bytes(5)), 507, "quota")
+            self.assert_refused(self.cdmi("PUT", "/cdmi/b", {"value": "12345"}), 507, "quota")
+        self.assertEqual([line.count("\n") for line in log.output], [0, 0], "no traceback: nothing is broken")
         self.assertEqual(self.put("/cdmi/b", bytes(4)).status_code, 201)
         self.assertEqual(self.put("/cdmi/a", bytes(6)).status_code, 204)
         self.assertEqual(self.used(), 10)
