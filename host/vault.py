@@ -47,6 +47,16 @@ class Facts:
     metadata: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class _Upload:
+    """Data on its way, which no name points to yet. ``ticket`` is its row in ``pending``."""
+
+    policy: str
+    module: StorageModule
+    module_data: str
+    ticket: int
+
+
 class Vault:
     """Stores and opens the data of objects."""
 
@@ -62,17 +72,16 @@ class Vault:
         :returns: the object, and whether it is new.
         :raises HostError: it was not kept, and nothing has changed.
         """
-        module = self._module(account.policy)
-        module_data, ticket = self._reserve(module, account.policy)
+        upload = self._reserve(account.policy)
         is_naming = False
         try:
-            size = self._fill(module, module_data, body)
+            size = self._fill(upload, body)
+            values = _columns(upload, size, facts, is_text=body.is_text)
             is_naming = True
-            return self._name(ticket, account, parent, name, module_data, size, body, facts)
+            return self._name(upload, account, parent, name, values)
         except BaseException as error:
             # Only a commit that breaks may have happened all the same; whether it did, the row tells.
-            is_sure = not is_naming or isinstance(error, HostError)
-            self._abandon(module, account.policy, module_data, ticket, is_sure)
+            self._abandon(upload, is_sure=not is_naming or isinstance(error, HostError))
             raise
 
     def open(self, node: Node) -> ReadStream:
@@ -93,20 +102,21 @@ class Vault:
         except LookupError as error:
             raise Failed("the storage module of this data is not configured") from error
 
-    def _reserve(self, module: StorageModule, policy: str) -> tuple[str, int]:
+    def _reserve(self, policy: str) -> _Upload:
+        module = self._module(policy)
         with _judged():
             module_data = str(module.new_data(self._loader.context))
         if len(module_data.encode()) > MODULE_DATA_LIMIT or "\0" in module_data:
             raise Failed("the storage module made a module_data that cannot be kept")
+        row = {"module": policy, "module_data": module_data, "since": int(time.time()), "process": self.process}
         with writing(self._engine) as connection:
-            row = {"module": policy, "module_data": module_data, "since": int(time.time()), "process": self.process}
-            return module_data, _insert(connection, pending, row)
+            return _Upload(policy, module, module_data, ticket=_insert(connection, pending, row))
 
-    def _fill(self, module: StorageModule, module_data: str, body: Body) -> int:
+    def _fill(self, upload: _Upload, body: Body) -> int:
         try:
             with _judged():
-                module.assign(self._loader.context, module_data, body)
-                size = module.get_size(self._loader.context, module_data)
+                upload.module.assign(self._loader.context, upload.module_data, body)
+                size = upload.module.get_size(self._loader.context, upload.module_data)
         except Exception:
             if body.error is not None:  # not the module's fault, whatever it made of it
                 raise body.error from None
@@ -118,61 +128,29 @@ class Vault:
         return size
 
     def _name(
-        self,
-        ticket: int,
-        account: Account,
-        parent: Node,
-        name: str,
-        module_data: str,
-        size: int,
-        body: Body,
-        facts: Facts,
+        self, upload: _Upload, account: Account, parent: Node, name: str, values: dict[str, Any]
     ) -> tuple[Node, bool]:
-        now = int(time.time())
-        encoding = facts.encoding if body.is_text else "base64"
-        values = {
-            "module": account.policy,
-            "module_data": module_data,
-            "size": size,
-            "mtime": now,
-            "mimetype": facts.mimetype,
-            "encoding": encoding,
-            "metadata": facts.metadata,
-        }
-        values = {key: value for key, value in values.items() if value is not None}
+        """Let the name point to the data, in one transaction."""
         try:
             with writing(self._engine) as connection:
-                if not connection.execute(delete(pending).where(pending.c.id == ticket)).rowcount:
+                if not connection.execute(delete(pending).where(pending.c.id == upload.ticket)).rowcount:
                     raise TryAgain("the upload was given up, its server was not heard of for too long: send it again")
                 old = child(connection, parent.id, name)
                 if old is None:
-                    identity = objectid.new()
-                    values = {"metadata": {}, "mimetype": "application/octet-stream", "encoding": "base64", **values}
-                    connection.execute(
-                        insert(nodes).values(
-                            id=identity,
-                            parent=parent.id,
-                            name=name,
-                            container=False,
-                            owner=account.name,
-                            ctime=now,
-                            **values,
-                        )
-                    )
+                    identity = _add(connection, account, parent, name, values)
                 elif old.container:
                     raise Conflict(f"{name!r} is a container")
                 else:
                     identity = old.id
-                    connection.execute(
-                        insert(garbage).values(module=old.module, module_data=old.module_data, since=now)
-                    )
+                    waste = {"module": old.module, "module_data": old.module_data, "since": values["mtime"]}
+                    connection.execute(insert(garbage).values(waste))
                     connection.execute(update(nodes).where(nodes.c.id == identity).values(values))
-                _charge(connection, account, size - (old.size if old is not None else 0))
+                _charge(connection, account, values["size"] - (old.size if old is not None else 0))
                 return node_of(connection.execute(select(nodes).where(nodes.c.id == identity)).one()), old is None
         except IntegrityError as error:
             raise NotFound("the container was removed while the object was stored") from error
 
-    def _abandon(self, module: StorageModule, policy: str, module_data: str, ticket: int, is_sure: bool) -> None:
+    def _abandon(self, upload: _Upload, is_sure: bool) -> None:
         """Delete the data of a failed upload; what does not go now is garbage, for later.
 
         :param is_sure: no name points to the data. Else none does only if the row in ``pending`` is there.
@@ -180,17 +158,40 @@ class Vault:
             was through. So the data is deleted once more.)
         """
         with writing(self._engine) as connection:
-            is_pending = connection.execute(delete(pending).where(pending.c.id == ticket)).rowcount
+            is_pending = connection.execute(delete(pending).where(pending.c.id == upload.ticket)).rowcount
             if not is_pending and not is_sure:
                 return
-            row = {"module": policy, "module_data": module_data, "since": 0}
+            row = {"module": upload.policy, "module_data": upload.module_data, "since": 0}
             waste = _insert(connection, garbage, row)
         try:
-            module.delete(self._loader.context, module_data)
+            upload.module.delete(self._loader.context, upload.module_data)
         except Exception:
             return  # it stays on the garbage list, and upkeep says what is wrong when it fails too
         with writing(self._engine) as connection:
             connection.execute(delete(garbage).where(garbage.c.id == waste))
+
+
+def _columns(upload: _Upload, size: int, facts: Facts, *, is_text: bool) -> dict[str, Any]:
+    """Return what is to be set in the row of a node; what is not said stays as it was."""
+    values = {
+        "module": upload.policy,
+        "module_data": upload.module_data,
+        "size": size,
+        "mtime": int(time.time()),
+        "mimetype": facts.mimetype,
+        "encoding": facts.encoding if is_text else "base64",
+        "metadata": facts.metadata,
+    }
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _add(connection: Connection, account: Account, parent: Node, name: str, values: dict[str, Any]) -> str:
+    """Insert an object and return its id."""
+    identity = objectid.new()
+    place = {"id": identity, "parent": parent.id, "name": name, "container": False, "owner": account.name}
+    unsaid = {"metadata": {}, "mimetype": "application/octet-stream", "encoding": "base64"}
+    connection.execute(insert(nodes).values({**place, "ctime": values["mtime"], **unsaid, **values}))
+    return identity
 
 
 def _insert(connection: Connection, table: Table, row: dict[str, Any]) -> int:
