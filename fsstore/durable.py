@@ -49,30 +49,35 @@ def make_directory(parent: int, name: str) -> None:
 def publish(directory: int, name: str, source: Source) -> None:
     """Make what ``source`` gives the file ``name`` of ``directory``, in one step and durably.
 
-    The file has no name while it is written, so that nothing is to be cleaned up after a crash;
+    The file has no name while it is written, so that a crash meanwhile leaves nothing to clean up;
     where the file system cannot do that it has a temporary one. Then, in this order:
 
     1. the data is synced, since a name must not survive a crash without it;
-    2. the file gets its name: by a link if there is none of that name, else by a rename, which
-       takes the old one's place in one step;
+    2. the file gets its name: by a link if there is none of that name, else by a temporary name and
+       a rename, which takes the old one's place in one step;
     3. the directory is synced, since a name in memory alone would not survive either.
 
-    An error, of ``source`` too, comes through, and leaves the name as it was. Only an error of the
-    last step may leave the new file, which is whole: what it replaced cannot be had back.
+    An error, of ``source`` too, comes through, and leaves the name as it was. Only if the last step
+    fails where a file was replaced the new one stays, whole: the old one cannot be had back.
     """
     descriptor, temporary = _open_new(directory)
     try:
         try:
             _copy(source, descriptor)
             os.fdatasync(descriptor)
-            _name(directory, descriptor, temporary, name)
+            is_new = _name(directory, descriptor, temporary, name)
         except BaseException:
             if temporary is not None:
                 _unlink(directory, temporary)
             raise
     finally:
         os.close(descriptor)
-    os.fsync(directory)
+    try:
+        os.fsync(directory)
+    except BaseException:
+        if is_new:
+            _unlink(directory, name)
+        raise
 
 
 def open_object(directory: int, name: str) -> int:
@@ -131,32 +136,36 @@ def _copy(source: Source, descriptor: int) -> None:
             view = view[os.write(descriptor, view) :]
 
 
-def _name(directory: int, descriptor: int, temporary: str | None, name: str) -> None:
-    try:
-        _link(directory, descriptor, temporary, name)
-    except FileExistsError:
-        with suppress(FileNotFoundError):
-            stat_object(directory, name)  # a link or a directory of that name is not ours to replace
-    else:
-        if temporary is not None:
-            _unlink(directory, temporary)
-        return
-    bridge = temporary
-    if bridge is None:
-        bridge = _temporary_name()
-        _link(directory, descriptor, None, bridge)
-    try:
-        os.rename(bridge, name, src_dir_fd=directory, dst_dir_fd=directory)
-    except BaseException:
-        _unlink(directory, bridge)
-        raise
-
-
-def _link(directory: int, descriptor: int, temporary: str | None, name: str) -> None:
+def _name(directory: int, descriptor: int, temporary: str | None, name: str) -> bool:
+    """Give the file its name, and tell whether there was none of that name."""
     if temporary is None:
-        os.link(f"/proc/self/fd/{descriptor}", name, dst_dir_fd=directory, follow_symlinks=True)
-    else:
-        os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
+        try:
+            _link(directory, descriptor, name)
+        except FileExistsError:
+            temporary = _temporary_name()  # only a rename replaces, and that needs a name to begin with
+            _link(directory, descriptor, temporary)
+        else:
+            return True
+    try:
+        is_new = not _is_file(directory, name)
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except BaseException:
+        _unlink(directory, temporary)
+        raise
+    return is_new
+
+
+def _link(directory: int, descriptor: int, name: str) -> None:
+    os.link(f"/proc/self/fd/{descriptor}", name, dst_dir_fd=directory, follow_symlinks=True)
+
+
+def _is_file(directory: int, name: str) -> bool:
+    """Tell whether ``name`` is there; a link or a directory of that name is not ours to replace, and an error."""
+    try:
+        stat_object(directory, name)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _unlink(directory: int, name: str) -> None:

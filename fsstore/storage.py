@@ -2,7 +2,7 @@
 
 import os
 import weakref
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from io import FileIO
 from typing import Any
 
@@ -38,7 +38,13 @@ class FileStorage(StorageModule):
     def assign(self, context: Context, module_data: str, stream: Source) -> None:
         shard, name = record.decode(module_data)
         self._settle(shard)
-        with durable.open_directory(self._root, shard) as directory:
+        with ExitStack() as stack:
+            try:
+                directory = stack.enter_context(durable.open_directory(self._root, shard))
+            except FileNotFoundError:  # it was empty, and somebody removed it
+                self._settled.discard(shard)
+                self._settle(shard)
+                directory = stack.enter_context(durable.open_directory(self._root, shard))
             durable.publish(directory, name, stream)
 
     def available(self, context: Context, module_data: str) -> bool:

@@ -112,7 +112,7 @@ class DurableTest(unittest.TestCase):
             self.module.delete(CONTEXT, self.module_data)
 
     def test_a_failure_leaves_nothing(self) -> None:
-        for call in ("mkdir", "fsync root", O_TMPFILE, "write", "fdatasync", "link"):
+        for call in ("mkdir", "fsync root", O_TMPFILE, "write", "fdatasync", "link", f"fsync {self.shard}"):
             with self.subTest(call), recorded(System(call, errno.ENOSPC)), self.assertRaises(OSError) as caught:
                 self.assign()
             self.assertEqual(caught.exception.errno, errno.ENOSPC)
@@ -127,12 +127,27 @@ class DurableTest(unittest.TestCase):
                 self.assertEqual(self.files(), [b"old"])
 
     def test_a_failure_with_a_temporary_name_leaves_nothing(self) -> None:
-        for call in ("write", "fdatasync", "link"):
+        for call in ("write", "fdatasync", "rename", f"fsync {self.shard}"):
             failing = System(call, errno.ENOSPC)
             without_tmpfile = System(O_TMPFILE, errno.EOPNOTSUPP)
             with self.subTest(call), recorded(without_tmpfile), recorded(failing), self.assertRaises(OSError):
                 self.assign()
             self.assertEqual(self.files(), [])
+
+    def test_without_o_tmpfile_no_hard_link_is_needed(self) -> None:
+        with recorded(System(O_TMPFILE, errno.EOPNOTSUPP)), recorded(System("link", errno.EPERM)):
+            for data in (b"data", b"newer"):
+                self.assign(data)
+                self.assertEqual(self.files(), [data])
+
+    def test_a_shard_that_somebody_removed_is_made_anew(self) -> None:
+        self.assign()
+        self.module.delete(CONTEXT, self.module_data)
+        (self.root / self.shard).rmdir()
+        with recorded(System()) as system:
+            self.assign()
+        self.assertEqual(system.calls[:2], ["mkdir", "fsync root"])
+        self.assertEqual(self.files(), [b"data"])
 
     def test_a_short_write_is_continued(self) -> None:
         write = os.write
