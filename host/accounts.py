@@ -16,10 +16,12 @@ from host.database import accounts, reading, vendor_modules, writing
 from host.errors import Forbidden, Invalid, NotFound
 from host.tree import discard, new_container
 
-__all__ = ["ADMINISTRATOR", "Account", "Accounts"]
+__all__ = ["ADMINISTRATOR", "KEEP", "Account", "Accounts"]
 
 ADMINISTRATOR = "administrator"
 _USER = "user"
+#: In place of a quota: leave it as it is.
+KEEP = -1
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,19 @@ class Accounts:
         name: str,
         password: str | None = None,
         policy: str | None = None,
-        quota: int | None = None,
+        quota: int | None = KEEP,
         role: str = _USER,
     ) -> bool:
         """Make the account ``name``, or change what is given of it, and tell whether it is new.
 
+        :param quota: bytes; None for no limit, :data:`KEEP` for what it was.
+
         :raises Invalid: a new account without password or policy, or a policy that is no module.
         """
-        given = {"password": password and self._hash(password), "policy": policy, "quota": quota}
-        values = {key: value for key, value in given.items() if value is not None}
+        given = {"password": password and self._hash(password), "policy": policy}
+        values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        if quota != KEEP:
+            values["quota"] = quota
         with writing(self._engine) as connection:
             if policy is not None and not connection.scalar(
                 select(vendor_modules.c.name).where(vendor_modules.c.name == policy)

@@ -6,7 +6,7 @@ from typing import Any
 from falcon import HTTP_201, HTTP_204, Request, Response
 
 from host import wire
-from host.accounts import Accounts
+from host.accounts import KEEP, Accounts
 from host.errors import Invalid
 from host.loader import Loader
 from host.requests import allow, answer, read_small
@@ -70,9 +70,8 @@ class Members:
             for key in ("password", "policy"):
                 if key in fields and not (isinstance(fields[key], str) and fields[key]):
                     raise Invalid(f"{key}: not a string, or empty")
-            quota = fields.get("quota")
-            if quota is not None and (not isinstance(quota, int) or isinstance(quota, bool) or not 0 <= quota < 2**63):
-                raise Invalid("quota: not a number of bytes")
+            _require_quota(fields.get("quota"))
+            quota = fields.get("quota", KEEP)
             is_new = self._accounts.put(_checked(name), fields.get("password"), fields.get("policy"), quota)
             response.status = HTTP_201 if is_new else HTTP_204
         elif request.method == "DELETE":
@@ -117,6 +116,11 @@ def _member(fields: dict[str, Any]) -> dict[str, Any]:
         elif short == "credentials":  # what CDMI 1.1.1, section 10.2 calls a password
             member["password"] = item
     return member
+
+
+def _require_quota(quota: Any) -> None:
+    if quota is not None and (type(quota) is not int or not 0 <= quota < 2**63):
+        raise Invalid("quota: neither a number of bytes nor null")
 
 
 def _listing(where: wire.Path, names: list[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from host import wire
 from host.accounts import ADMINISTRATOR, Account
 from host.administration import Members, VendorModules
 from host.cloud import Cloud
+from host.database import busy_or_full
 from host.errors import Forbidden, HostError, NotFound, Unauthorized
 from host.objects import Objects
 
@@ -65,6 +66,8 @@ class _Door:
                 self._members.serve_list(request, response, where)
             case ("cdmi_domains", "system_domain", "cdmi_domain_members", name):
                 self._members.serve(request, response, name)
+            case _ if request.method == "DELETE":
+                raise Forbidden("the system's own cannot be deleted")
             case _:
                 raise NotFound(f"nothing at {where.url}")
 
@@ -80,13 +83,14 @@ def _refuse(request: Request, response: Response, error: Exception, _: dict[str,
     """Answer with one JSON object; what a client must not see goes to the log under the same id."""
     identity = uuid.uuid4().hex[:16]
     status, text, headers = 500, "the server failed", {}
+    error = busy_or_full(error)
     if isinstance(error, HostError):
         status, text, headers = error.status, str(error), error.headers
     elif isinstance(error, falcon.HTTPError):
         status, text, headers = error.status_code, error.description or error.title or "", dict(error.headers or {})
     if status >= 500:
         cause = error.__cause__ if isinstance(error, HostError) else error  # what a module raised, or a fault of ours
-        log.error("%s: %s %s: %s", identity, request.method, request.path, error, exc_info=cause)
+        log.error("%s: %s %r: %s", identity, request.method, request.path, error, exc_info=cause)
     response.status = falcon.code_to_http_status(status)
     response.set_headers(headers)
     response.content_type = "application/json"

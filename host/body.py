@@ -68,7 +68,7 @@ class Body:
     def _fetch(self, want: int) -> bytes:
         try:
             return self._source.read(want)
-        except TimeoutError as error:
+        except (TimeoutError, BlockingIOError) as error:  # the latter where the socket itself has the limit
             raise self._stop(TryAgain(f"the body stalled after {self.count} bytes: send it again")) from error
         except Exception as error:  # each server has its own for a body that breaks off
             raise self._stop(Invalid(f"the body broke off after {self.count} bytes: send it again")) from error

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
+from sqlalchemy.engine import URL
 
 from host.accounts import Accounts
 from host.database import connect
@@ -30,7 +31,7 @@ class Cloud:
         self.engine.dispose()
 
 
-def open_cloud(url: str) -> Cloud:
+def open_cloud(url: str | URL) -> Cloud:
     """Open the cloud whose catalogue is at ``url`` (of SQLAlchemy), a new one where it is empty.
 
     :raises sqlalchemy.exc.SQLAlchemyError: the catalogue cannot be used.

@@ -1,6 +1,7 @@
 """The catalogue's tables, and transactions on them. SQLAlchemy Core; SQLite in a file by default."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,8 +24,22 @@ from sqlalchemy import (
     create_engine,
     event,
 )
+from sqlalchemy.engine import URL, make_url
 
-__all__ = ["accounts", "connect", "garbage", "nodes", "pending", "processes", "reading", "vendor_modules", "writing"]
+from host.errors import Full, HostError, TryAgain
+
+__all__ = [
+    "accounts",
+    "busy_or_full",
+    "connect",
+    "garbage",
+    "nodes",
+    "pending",
+    "processes",
+    "reading",
+    "vendor_modules",
+    "writing",
+]
 
 _BUSY = 30  # seconds to wait for another process's transaction
 
@@ -116,13 +131,14 @@ processes = Table(
 )
 
 
-def connect(url: str) -> Engine:
+def connect(url: str | URL) -> Engine:
     """Open the catalogue at ``url`` (of SQLAlchemy), and make its tables where they are missing.
 
     :raises sqlalchemy.exc.SQLAlchemyError: there is no such database, or it cannot be written.
     """
-    engine = create_engine(url, connect_args={"timeout": _BUSY} if url.startswith("sqlite") else {})
-    if engine.dialect.name == "sqlite":
+    is_sqlite = make_url(url).get_backend_name() == "sqlite"
+    engine = create_engine(url, connect_args={"timeout": _BUSY} if is_sqlite else {})
+    if is_sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     with writing(engine) as connection:
@@ -142,6 +158,20 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """Give a connection with a transaction: committed, durably, unless the block raises."""
     with engine.begin() as connection:
         yield connection
+
+
+def busy_or_full(error: Exception) -> Exception:
+    """Return what a client is told of an error of the catalogue, and ``error`` itself if it is none of these."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF  # of an extended code
+    told: HostError
+    if code == sqlite3.SQLITE_FULL:
+        told = Full("the disk of the catalogue is full")
+    elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        told = TryAgain("the catalogue is busy: try again")
+    else:
+        return error
+    told.__cause__ = error
+    return told
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:

@@ -6,11 +6,12 @@ lives as long as the process, or until an administrator changes its configuratio
 
 import importlib
 import inspect
+import json
 import re
 import threading
 import uuid
 import zipimport
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Engine, Row, delete, insert, select, update
@@ -20,10 +21,14 @@ from host.database import reading, vendor_modules, writing
 from host.errors import Conflict, Failed, Invalid, NotFound
 from modules import Context, StorageModule
 
-__all__ = ["Loader", "bind", "load_class", "masked"]
+__all__ = ["VENDOR_ERRORS", "Loader", "bind", "load_class", "masked"]
+
+#: What a vendor's code may raise where it is called: a module that asks the process to exit must not
+#: take everybody's transfers with it.
+VENDOR_ERRORS = (Exception, SystemExit)
 
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
-#: Arguments with such a name are secrets: their values are never shown.
+#: Arguments with such a name, also inside others, are secrets: their values are never shown.
 SECRET = re.compile("pass|secret|token|credential|key", re.IGNORECASE)
 MASK = "***"
 
@@ -34,9 +39,10 @@ class Loader:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = threading.Lock()
+        self._making: dict[str, threading.Lock] = {}  # by name
         self._instances: dict[str, tuple[str, StorageModule]] = {}  # by name: edition, instance
         #: What every method of a module gets.
-        self.context: Context = {"func": {"getModule": self.instance}}
+        self.context: Context = {"func": {"getModule": self._get_module}}
 
     def instance(self, name: str) -> StorageModule:
         """Return this process's instance of the module that is configured as ``name``.
@@ -50,7 +56,9 @@ class Loader:
         kept = self._instances.get(name)
         if kept is not None and kept[0] == row.edition:
             return kept[1]
-        with self._lock:  # one instance a process, also when many threads need the first at once
+        with self._lock:
+            making = self._making.setdefault(name, threading.Lock())
+        with making:  # one instance a process, also when many threads need the first at once
             kept = self._instances.get(name)
             if kept is None or kept[0] != row.edition:
                 try:
@@ -59,6 +67,13 @@ class Loader:
                     raise Failed(f"the storage module {name!r} does not load") from error
                 self._instances[name] = kept
         return kept[1]
+
+    def _get_module(self, name: str) -> StorageModule:
+        """``getModule`` of the contract, whose errors are built-in ones."""
+        try:
+            return self.instance(name)
+        except Failed as error:
+            raise LookupError(str(error)) from error
 
     def configure(self, name: str, dotted: str, description: str, arguments: list[Any] | dict[str, Any]) -> None:
         """Keep what an administrator says of the module ``name``, once it is shown to work.
@@ -74,8 +89,7 @@ class Loader:
             changed = connection.execute(update(vendor_modules).where(vendor_modules.c.name == name).values(values))
             if not changed.rowcount:
                 connection.execute(insert(vendor_modules).values(name=name, **values))
-        with self._lock:
-            self._instances[name] = (edition, instance)
+        self._instances[name] = (edition, instance)
 
     def names(self) -> list[str]:
         """Return the names of all configured modules, in order."""
@@ -99,7 +113,7 @@ class Loader:
             "module": row.module,
             "description": row.description,
             "args": masked(row.arguments),
-            "statistics": self._statistics(name),
+            "statistics": self._statistics(name, row.arguments),
         }
 
     def remove(self, name: str) -> None:
@@ -114,14 +128,13 @@ class Loader:
                     raise NotFound(f"no vendor module {name!r}")
         except IntegrityError as error:
             raise Conflict(f"vendor module {name!r} is in use: users or stored data need it") from error
-        with self._lock:
-            self._instances.pop(name, None)
+        self._instances.pop(name, None)
 
-    def _statistics(self, name: str) -> Any:
+    def _statistics(self, name: str, arguments: Mapping[str, Any]) -> Any:
         try:
-            return self.instance(name).statistics(self.context)
-        except Exception as error:  # a vendor's code may raise anything; an administrator wants to see it
-            return {"error": reason(error.__cause__ or error)}
+            return json.loads(json.dumps(self.instance(name).statistics(self.context)))
+        except VENDOR_ERRORS as error:  # an administrator wants to see it
+            return {"error": reason(error.__cause__ or error, arguments)}
 
     def _row(self, name: str) -> Row[Any] | None:
         with reading(self._engine) as connection:
@@ -141,7 +154,7 @@ def load_class(dotted: str) -> type[StorageModule]:
     except zipimport.ZipImportError as error:
         hint = ": its egg is built for another Python" if "magic" in str(error) else ""
         raise Invalid(f"module: {dotted} does not import{hint}: {reason(error)}") from error
-    except Exception as error:  # importing runs a vendor's code, which may raise anything
+    except VENDOR_ERRORS as error:
         raise Invalid(f"module: {dotted} does not import: {reason(error)}") from error
     if not (isinstance(found, type) and issubclass(found, StorageModule)):
         raise Invalid(f"module: {dotted} is not a subclass of modules.StorageModule")
@@ -177,19 +190,33 @@ def construct(cls: type[StorageModule], arguments: Mapping[str, Any]) -> Storage
     """
     try:
         return cls(**arguments)
-    except Exception as error:  # a vendor's constructor may raise anything
-        text = reason(error)
-        for name, value in arguments.items():
-            if SECRET.search(name) and value:
-                text = text.replace(str(value), MASK)
-        raise Invalid(f"args: {cls.__name__} refuses them: {text}") from None
+    except VENDOR_ERRORS as error:
+        raise Invalid(f"args: {cls.__name__} refuses them: {reason(error, arguments)}") from None
 
 
-def masked(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``arguments`` as they may be shown: the values of secrets are masked."""
-    return {name: MASK if SECRET.search(name) else value for name, value in arguments.items()}
+def masked(value: Any) -> Any:
+    """Return arguments, or a part of them, as they may be shown: the values of secrets are masked."""
+    if isinstance(value, Mapping):
+        return {name: MASK if SECRET.search(name) else masked(item) for name, item in value.items()}
+    return [masked(item) for item in value] if isinstance(value, list) else value
 
 
-def reason(error: BaseException) -> str:
-    """Return what ``error`` says, in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+def reason(error: BaseException, arguments: Mapping[str, Any] | None = None) -> str:
+    """Return what ``error`` says, in one line, without the secrets among ``arguments``."""
+    text = str(error)
+    for secret in _secrets(arguments or {}):
+        for form in (repr(secret), json.dumps(secret), str(secret)):
+            text = text.replace(form, MASK)
+    return " ".join(f"{type(error).__name__}: {text}".split())
+
+
+def _secrets(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if SECRET.search(name):
+                yield from [item] if item else []
+            else:
+                yield from _secrets(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _secrets(item)

@@ -4,7 +4,7 @@ import base64
 import codecs
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from wsgiref.util import FileWrapper
 
 from falcon import HTTP_201, HTTP_204, HTTP_206, HTTP_301, Request, Response
@@ -69,23 +69,28 @@ class Objects:
             self._send_raw(request, response, node)
 
     def _send_raw(self, request: Request, response: Response, node: Node) -> None:
-        part = wire.byte_range(request.get_header("Range"), node.size)
+        # If-Range asks for the part of an object that has not changed. There is nothing yet to tell that by.
+        header = None if request.get_header("If-Range") else request.get_header("Range")
+        part = wire.byte_range(header, node.size)
         first, last = part or (0, node.size - 1)
         length = last - first + 1
+        if request.method != "HEAD":
+            response.stream = self._raw_stream(request, node, None if part is None else (first, length))
         response.content_type = node.mimetype
         response.content_length = length
         response.set_header("Accept-Ranges", "bytes")
         if part is not None:
             response.status = HTTP_206
             response.set_header("Content-Range", f"bytes {first}-{last}/{node.size}")
-        if request.method == "HEAD":
-            return
+
+    def _raw_stream(self, request: Request, node: Node, part: tuple[int, int] | None) -> Iterable[bytes]:
         stream = self._vault.open(node)
         # A server may send a whole file by itself (sendfile). A part is cut here: not every server
         # stops at Content-Length.
         can_send = part is None and _has_descriptor(stream)
         wrapper = request.env.get("wsgi.file_wrapper", FileWrapper)
-        response.stream = wrapper(stream if can_send else _Window(stream, first, length), BLOCK)
+        wrapped: Iterable[bytes] = wrapper(stream if can_send else _Window(stream, *(part or (0, node.size))), BLOCK)
+        return wrapped
 
     def _send_cdmi(self, request: Request, response: Response, node: Node, where: wire.Path) -> None:
         fields = wire.object_json(node, where)
@@ -96,16 +101,24 @@ class Objects:
         head = json.dumps(fields)[:-1].encode() + b', "value": "'
         if node.encoding == "base64":
             response.content_length = len(head) + (node.size + 2) // 3 * 4 + len(_TAIL)
-        if request.method != "HEAD":
+        if request.method == "HEAD":
+            response.stream = iter(())  # without a stream the answer would get a Content-Length of 0
+        else:
             response.stream = _Value(head, _Window(self._vault.open(node), 0, node.size), node.encoding)
 
     def _put(self, request: Request, response: Response, account: Account, where: wire.Path) -> None:
+        for name in ("Content-Range", "If-Match", "If-None-Match", "If-Unmodified-Since"):
+            if request.get_header(name):
+                raise Invalid(f"{name}: not served for PUT")
         media_type = (request.content_type or "").partition(";")[0].strip().lower()
         if where.names and where.names[0].startswith("cdmi_"):
             raise Invalid(f"{where.names[0]!r}: names that begin with cdmi_ are the system's")
         if media_type == wire.OBJECT:
             self._put_object(request, response, account, where)
-        elif media_type.startswith("application/cdmi-") and media_type != wire.CONTAINER:
+        elif media_type != wire.CONTAINER and (
+            media_type.startswith("application/cdmi-")
+            or (media_type == "multipart/mixed" and request.get_header("X-CDMI-Specification-Version"))
+        ):
             raise UnknownType(f"{media_type} is not served")
         elif media_type == wire.CONTAINER or where.slash or not where.names:
             self._put_container(request, response, account, where, media_type == wire.CONTAINER)
@@ -120,7 +133,7 @@ class Objects:
         body = read_small(request, JSON_LIMIT)
         if body and not is_cdmi:
             raise Invalid("an object's name does not end in a slash, and a container has no data")
-        metadata = wire.user_metadata(wire.json_object(body))
+        metadata = wire.user_metadata(wire.cdmi_fields(body))
         if where.names:
             parent = self._tree.container(account.root, where.names[:-1])
         node = self._tree.find(account.root, where.names)
@@ -150,7 +163,7 @@ class Objects:
         encoding = sent.encoding or "utf-8"
         default = None if node else "text/plain" if encoding == "utf-8" else "application/octet-stream"
         facts = Facts(sent.mimetype or default, encoding, sent.metadata)
-        body = Body(io.BytesIO(value), len(value), account.room)
+        body = Body(io.BytesIO(value), len(value), _room(account, node))
         node, is_new = self._vault.store(account, parent, where.names[-1], body, facts)
         response.status = HTTP_201 if is_new else HTTP_204
         if is_new:
@@ -164,10 +177,7 @@ class Objects:
         node = self._tree.find(account.root, where.names)
         if node is not None and node.container:  # also refused when it is named, but then all was read
             raise Conflict(f"{where.names[-1]!r} is a container")
-        room = account.room
-        if room is not None and node is not None:
-            room += node.size
-        body = body_of(request, room)
+        body = body_of(request, _room(account, node))
         facts = Facts(mimetype, wire.encoding_of(mimetype))
         _, is_new = self._vault.store(account, parent, where.names[-1], body, facts)
         response.status = HTTP_201 if is_new else HTTP_204
@@ -182,7 +192,12 @@ class Objects:
         response.status = HTTP_204
 
 
-def _has_descriptor(stream: ReadStream) -> bool:
+def _room(account: Account, node: Node | None) -> int | None:
+    """Return how many bytes the new data of ``node`` may have; the old ones are given back for it."""
+    return None if account.room is None else account.room + (0 if node is None else node.size)
+
+
+def _has_descriptor(stream: object) -> bool:
     try:
         return isinstance(stream.fileno(), int)  # type: ignore[attr-defined]
     except (AttributeError, OSError):  # streams in memory have the method, and raise

@@ -8,11 +8,13 @@ that were open when it became garbage come to their end.
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from sqlalchemy import ColumnElement, Engine, delete, insert, literal, select, update
 
 from host.database import garbage, pending, processes, reading, writing
-from host.loader import Loader
+from host.errors import HostError
+from host.loader import VENDOR_ERRORS, Loader
 
 __all__ = ["GRACE", "Upkeep"]
 
@@ -32,11 +34,26 @@ class Upkeep:
         self._engine = engine
         self._loader = loader
         self._process = process
+        self._stopped = threading.Event()
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Give a sign of life, and from now on do the upkeep in a thread of this process."""
+        """Give a sign of life, and from now on do the upkeep in two threads of this process.
+
+        The signs of life have one of their own: a deletion that takes long must not make the process
+        look dead, or others would give up what it is storing.
+        """
         self.beat()
-        threading.Thread(target=self._run, name="upkeep", daemon=True).start()
+        for work in (self.beat, self.reap):
+            thread = threading.Thread(target=self._repeat, args=(work,), name="upkeep", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        """End the upkeep, once what it is doing is done."""
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
 
     def beat(self) -> None:
         """Tell that this process lives."""
@@ -54,20 +71,31 @@ class Upkeep:
         now = int(time.time())
         self._bury(now)
         deleted = failed = last = 0
+        broken: set[str] = set()
         while batch := self._garbage(now - grace, after=last):
             for last, module, module_data in batch:
-                try:
-                    self._loader.instance(module).delete(self._loader.context, module_data)
-                except Exception:  # a vendor's code may raise anything; the rest is to be deleted all the same
-                    log.exception(
-                        "the storage module %r did not delete garbage %d: it is tried again later", module, last
-                    )
+                if module not in broken and self._delete(last, module, module_data, broken):
+                    deleted += 1
+                else:
                     failed += 1
-                    continue
-                with writing(self._engine) as connection:
-                    connection.execute(delete(garbage).where(garbage.c.id == last))
-                deleted += 1
         return deleted, failed
+
+    def _delete(self, row: int, module: str, module_data: str, broken: set[str]) -> bool:
+        """Delete one object's data and its row. A module that does not load is added to ``broken``."""
+        try:
+            instance = self._loader.instance(module)
+        except HostError:
+            log.exception("the storage module %r does not load: its garbage is deleted later", module)
+            broken.add(module)
+            return False
+        try:
+            instance.delete(self._loader.context, module_data)
+        except VENDOR_ERRORS:
+            log.exception("the storage module %r did not delete garbage %d: it is tried again later", module, row)
+            return False
+        with writing(self._engine) as connection:
+            connection.execute(delete(garbage).where(garbage.c.id == row))
+        return True
 
     def _garbage(self, until: int, after: int) -> list[tuple[int, str, str]]:
         query = select(garbage.c.id, garbage.c.module, garbage.c.module_data)
@@ -85,11 +113,9 @@ class Upkeep:
             connection.execute(insert(garbage).from_select(["module", "module_data", "since"], orphans))
             connection.execute(delete(pending).where(orphaned))
 
-    def _run(self) -> None:
-        while True:
-            time.sleep(_BEAT)
+    def _repeat(self, work: Callable[[], object]) -> None:
+        while not self._stopped.wait(_BEAT):
             try:
-                self.beat()
-                self.reap()
+                work()
             except Exception:  # the catalogue may be away for a while; the thread must outlive that
                 log.exception("upkeep failed: it is tried again in %d seconds", _BEAT)

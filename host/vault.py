@@ -27,7 +27,7 @@ from host.accounts import Account
 from host.body import Body
 from host.database import accounts, garbage, nodes, pending, writing
 from host.errors import Conflict, Failed, Full, HostError, NotFound, TryAgain
-from host.loader import Loader
+from host.loader import VENDOR_ERRORS, Loader
 from host.node import Node
 from host.tree import child, node_of
 from modules import MODULE_DATA_LIMIT, ReadStream, StorageModule
@@ -106,7 +106,7 @@ class Vault:
         module = self._module(policy)
         with _judged():
             module_data = str(module.new_data(self._loader.context))
-        if len(module_data.encode()) > MODULE_DATA_LIMIT or "\0" in module_data:
+        if len(module_data.encode("utf-8", "surrogatepass")) > MODULE_DATA_LIMIT or not _is_text(module_data):
             raise Failed("the storage module made a module_data that cannot be kept")
         row = {"module": policy, "module_data": module_data, "since": int(time.time()), "process": self.process}
         with writing(self._engine) as connection:
@@ -117,7 +117,7 @@ class Vault:
             with _judged():
                 upload.module.assign(self._loader.context, upload.module_data, body)
                 size = upload.module.get_size(self._loader.context, upload.module_data)
-        except Exception:
+        except HostError:
             if body.error is not None:  # not the module's fault, whatever it made of it
                 raise body.error from None
             raise
@@ -165,7 +165,7 @@ class Vault:
             waste = _insert(connection, garbage, row)
         try:
             upload.module.delete(self._loader.context, upload.module_data)
-        except Exception:
+        except VENDOR_ERRORS:
             return  # it stays on the garbage list, and upkeep says what is wrong when it fails too
         with writing(self._engine) as connection:
             connection.execute(delete(garbage).where(garbage.c.id == waste))
@@ -192,6 +192,11 @@ def _add(connection: Connection, account: Account, parent: Node, name: str, valu
     unsaid = {"metadata": {}, "mimetype": "application/octet-stream", "encoding": "base64"}
     connection.execute(insert(nodes).values({**place, "ctime": values["mtime"], **unsaid, **values}))
     return identity
+
+
+def _is_text(module_data: str) -> bool:
+    """Tell whether every database keeps ``module_data`` as it is."""
+    return "\0" not in module_data and not any("\ud800" <= character <= "\udfff" for character in module_data)
 
 
 def _insert(connection: Connection, table: Table, row: dict[str, Any]) -> int:
@@ -222,5 +227,5 @@ def _judged() -> Iterator[None]:
         if error.errno in _LATER or isinstance(error, (TimeoutError, ConnectionError)):
             raise TryAgain("the storage cannot do that now: try again") from error
         raise Failed("the storage module failed") from error
-    except Exception as error:  # a vendor's code may raise anything
+    except VENDOR_ERRORS as error:
         raise Failed("the storage module failed") from error

@@ -6,6 +6,7 @@ Source: SNIA CDMI 1.0.2 and 1.1.1; docs/decisions/003-host.md has what was chose
 import base64
 import binascii
 import json
+import math
 import re
 import time
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ __all__ = [
     "ObjectBody",
     "Path",
     "byte_range",
+    "cdmi_fields",
     "container_json",
     "credentials",
     "encoding_of",
@@ -38,6 +40,7 @@ OBJECT = "application/cdmi-object"
 CONTAINER = "application/cdmi-container"
 _VERSIONS = ("1.1.1", "1.1.0", "1.1", "1.0.2", "1.0.1h", "1.0.1", "1.0")  # the highest first
 _ENCODINGS = ("utf-8", "base64")
+_DEPTH = 64  # of nested JSON; clients have needed 3
 _UNSERVED = ("copy", "move", "reference", "deserialize", "deserializevalue", "serialize")
 
 
@@ -111,12 +114,47 @@ def json_object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        value = json.loads(body)
+        value = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise Invalid("the body is not JSON") from None
     if not isinstance(value, dict):
         raise Invalid("the body is JSON, but not an object")
+    _require_sane(value, _DEPTH)
     return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)  # NaN and Infinity, which Python reads and no other parser does
+
+
+def _require_sane(value: Any, depth: int) -> None:
+    """Check that a value can be kept and written again.
+
+    :raises Invalid: a text is not Unicode, a number is infinite, or all is nested too deeply.
+    """
+    if depth == 0:
+        raise Invalid(f"the body is nested more than {_DEPTH} deep")
+    if isinstance(value, str) and not value.isprintable():  # a lone surrogate is not; what is needs no look
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Invalid("the body holds a lone surrogate, which is no text") from None
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise Invalid("the body holds a number that is too large")
+    elif isinstance(value, (dict, list)):
+        for item in (*value, *value.values()) if isinstance(value, dict) else value:
+            _require_sane(item, depth - 1)
+
+
+def cdmi_fields(body: bytes) -> dict[str, Any]:
+    """Parse the body of a CDMI request.
+
+    :raises Invalid: it is malformed, or asks for what is not served.
+    """
+    fields = json_object(body)
+    if unserved := [name for name in _UNSERVED if name in fields]:
+        raise Invalid(f"{unserved[0]}: not served")
+    return fields
 
 
 @dataclass(frozen=True)
@@ -134,9 +172,7 @@ def object_body(body: bytes) -> ObjectBody:
 
     :raises Invalid: it is malformed, or asks for what is not served.
     """
-    fields = json_object(body)
-    if unserved := [name for name in _UNSERVED if name in fields]:
-        raise Invalid(f"{unserved[0]}: not served")
+    fields = cdmi_fields(body)
     encoding = _text(fields, "valuetransferencoding")
     if encoding not in (None, *_ENCODINGS):
         raise Invalid(f"valuetransferencoding: {encoding!r} is not served; utf-8 and base64 are")
@@ -147,7 +183,7 @@ def object_body(body: bytes) -> ObjectBody:
         data = _decode64(value)
     else:
         encoding = "utf-8"
-        data = _encode8(value)
+        data = value.encode()
     return ObjectBody(data, encoding, mimetype(_text(fields, "mimetype")), user_metadata(fields))
 
 
@@ -156,8 +192,8 @@ def mimetype(text: str | None) -> str | None:
 
     :raises Invalid: it cannot: it is too long, or holds more than printable ASCII.
     """
-    if text is not None and not re.fullmatch("[ -~]{1,255}", text):
-        raise Invalid("mimetype: not 1 to 255 characters of printable ASCII")
+    if text is not None and not re.fullmatch("[!-~][ -~]{0,254}", text):
+        raise Invalid("mimetype: not 1 to 255 characters of printable ASCII, the first no blank")
     return text
 
 
@@ -211,7 +247,7 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
 
     :raises Unsatisfiable: the range lies outside the ``size`` bytes.
     """
-    match = re.fullmatch(r"bytes=\s*(\d*)-(\d*)\s*", header or "", re.ASCII)
+    match = re.fullmatch(r"bytes=\s*(\d{0,19})-(\d{0,19})\s*", header or "", re.ASCII)
     if match is None or match.group(1) == match.group(2) == "":
         return None
     first, last = match.groups()
@@ -233,7 +269,8 @@ def require_acceptable(accept: str | None, kind: str, cdmi: bool) -> None:
 
     :raises NotAcceptable: it does not.
     """
-    asked = {item.partition(";")[0].strip().lower() for item in (accept or "*/*").split(",")}
+    items = [item.lower().replace(" ", "") for item in (accept or "*/*").split(",")]
+    asked = {item.partition(";")[0] for item in items if not re.search(r";q=0(\.0*)?$", item)}
     if asked & {"*/*", "application/*", kind}:
         return
     if cdmi or asked <= {OBJECT, CONTAINER}:
@@ -278,10 +315,3 @@ def _decode64(value: str) -> bytes:
         return base64.b64decode("".join(value.split()), validate=True)
     except (binascii.Error, ValueError):
         raise Invalid("value: not base64") from None
-
-
-def _encode8(value: str) -> bytes:
-    try:
-        return value.encode()
-    except UnicodeEncodeError:
-        raise Invalid("value: a lone surrogate is not UTF-8") from None

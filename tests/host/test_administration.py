@@ -1,6 +1,7 @@
 """Vendor modules and users, as the administrator sees them."""
 
 import json
+from unittest import mock
 
 from tests.host.cloud import MEMBERS, MODULES, CloudTest
 from tests.host.vendor import Memory
@@ -90,6 +91,18 @@ class VendorModulesTest(CloudTest):
         self.admin("PUT", f"{MODULES}/new", {"module": "tests.host.vendor.Memory", "args": {"api_key": "hunter2"}})
         self.assertNotIn("hunter2", self.admin("GET", f"{MODULES}/new").text)
 
+    def test_secrets_are_masked_wherever_they_are(self) -> None:
+        arguments = {"first": {"user": "u", "password": "two  blanks"}, "second": [{"token": "t0k3n"}], "api_key": ""}
+        self.admin("PUT", f"{MODULES}/new", {"module": "tests.host.vendor.Memory", "args": arguments})
+        shown = self.admin("GET", f"{MODULES}/new").json["args"]
+        self.assertEqual(
+            shown, {"first": {"user": "u", "password": "***"}, "second": [{"token": "***"}], "api_key": "***"}
+        )
+        error = OSError("cannot log in with 'two  blanks' nor with t0k3n")
+        with mock.patch("tests.host.vendor.Memory.statistics", side_effect=error):
+            told = self.admin("GET", f"{MODULES}/new").json["statistics"]["error"]
+        self.assertEqual(told, "OSError: cannot log in with *** nor with ***")
+
     def test_a_module_that_is_needed_cannot_be_deleted(self) -> None:
         self.assert_refused(self.admin("DELETE", f"{MODULES}/default"), 409)
         self.admin("PUT", f"{MODULES}/new", {"module": "tests.host.vendor.Memory"})
@@ -105,8 +118,9 @@ class VendorModulesTest(CloudTest):
     def test_statistics_that_fail_are_told(self) -> None:
         self.admin("PUT", f"{MODULES}/new", {"module": "fsstore.FileStorage", "args": [str(self.objects)]})
         instance = self.cloud.loader.instance("new")
-        instance.statistics = lambda context: 1 / 0  # type: ignore[assignment, return-value]
-        self.assertIn("ZeroDivisionError", self.admin("GET", f"{MODULES}/new").json["statistics"]["error"])
+        for answer, text in ((lambda context: 1 / 0, "ZeroDivisionError"), (lambda context: {"x": b""}, "TypeError")):
+            instance.statistics = answer  # type: ignore[assignment]
+            self.assertIn(text, self.admin("GET", f"{MODULES}/new").json["statistics"]["error"])
 
     def test_only_the_administrator(self) -> None:
         for path in (f"{MODULES}/", f"{MODULES}/default", f"{MEMBERS}/", f"{MEMBERS}/alice", "/cdmi/cdmi_domains/"):
@@ -178,6 +192,7 @@ class MembersTest(CloudTest):
             (good | {"quota": "much"}, "quota"),
             (good | {"quota": -1}, "quota"),
             (good | {"quota": True}, "quota"),
+            (b'{"password": "\\ud800", "policy": "default"}', "surrogate"),
             (good | {"colour": 1}, "colour"),
             ({"value": "no JSON"}, "JSON"),
             ({"metadata": []}, "metadata"),
@@ -207,6 +222,18 @@ class QuotaTest(CloudTest):
         self.assertEqual(self.used(), 10)
         self.call("DELETE", "/cdmi/a")
         self.assertEqual(self.used(), 4)
+
+    def test_a_quota_can_be_taken_away(self) -> None:
+        self.admin("PUT", f"{MEMBERS}/alice", {"quota": 1})
+        self.admin("PUT", f"{MEMBERS}/alice", {"password": "wonder"})
+        self.assertEqual(self.admin("GET", f"{MEMBERS}/alice").json["quota"], 1)
+        self.admin("PUT", f"{MEMBERS}/alice", {"quota": None})
+        self.assertEqual(self.put("/cdmi/a", bytes(6)).status_code, 201)
+
+    def test_what_is_replaced_makes_room_by_cdmi_too(self) -> None:
+        self.admin("PUT", f"{MEMBERS}/alice", {"quota": 10})
+        for value in ("123456", "abcdef"):
+            self.assertIn(self.cdmi("PUT", "/cdmi/a", {"value": value}).status_code, (201, 204))
 
     def test_less_data_is_accepted_also_over_a_lowered_quota(self) -> None:
         self.put("/cdmi/a", bytes(100))

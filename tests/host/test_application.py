@@ -1,8 +1,10 @@
 """The outermost door."""
 
+import sqlite3
 from unittest import mock
 
 from falcon import HTTPInvalidHeader
+from sqlalchemy.exc import OperationalError
 
 from tests.host.cloud import CloudTest
 
@@ -29,6 +31,22 @@ class DoorTest(CloudTest):
     def test_what_the_framework_refuses_is_json_too(self) -> None:
         with mock.patch.object(self.cloud.tree, "_walk", side_effect=HTTPInvalidHeader("malformed", "Content-Length")):
             self.assert_refused(self.call("GET", "/cdmi/o"), 400, "Content-Length")
+
+    def test_a_path_makes_no_line_of_its_own_in_the_log(self) -> None:
+        with mock.patch.object(self.cloud.tree, "_walk", side_effect=OSError), self.assertLogs() as log:
+            self.call("GET", "/cdmi/x%0A2026 all is well")
+        self.assertIn("x\\n2026", log.output[0])
+
+    def test_a_catalogue_that_is_full_or_busy_is_told_apart(self) -> None:
+        for code, status in ((sqlite3.SQLITE_FULL, 507), (sqlite3.SQLITE_BUSY, 503), (sqlite3.SQLITE_CORRUPT, 500)):
+            cause = sqlite3.OperationalError("secret path")
+            cause.sqlite_errorcode = code
+            error = OperationalError("INSERT", {}, cause)
+            with mock.patch.object(self.cloud.tree, "_walk", side_effect=error), self.assertLogs() as log:
+                refused = self.call("GET", "/cdmi/o")
+            self.assert_refused(refused, status)
+            self.assertNotIn("secret", refused.text)
+            self.assertIn("secret path", log.output[0])
 
     def test_passwords_are_never_logged(self) -> None:
         with mock.patch.object(self.cloud.tree, "_walk", side_effect=OSError), self.assertLogs() as log:

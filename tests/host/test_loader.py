@@ -102,6 +102,19 @@ class LoaderTest(CloudTest):
         self.objects.rmdir()
         with self.assertRaises(Failed):
             self.cloud.loader.instance("default")
+        with self.assertRaises(LookupError):  # the contract's word for it
+            self.cloud.loader.context["func"]["getModule"]("default")
+
+    def test_a_module_that_asks_the_process_to_exit_is_a_failing_one(self) -> None:
+        with self.assertRaisesRegex(Invalid, "SystemExit"):
+            self.configure("exiting", "Exiting")
+        self.configure("exiting", "Exiting", ["later"])
+        self.cloud.accounts.put("alice", policy="exiting")
+        with self.assertLogs("host.application", "ERROR"):
+            self.assert_refused(self.put("/cdmi/o"), 500)
+        with self.assertLogs("host.upkeep", "ERROR"):
+            self.assertEqual(self.cloud.upkeep.reap(grace=0), (0, 1))
+        self.assertIn("no licence", self.cloud.loader.describe("exiting")["statistics"]["error"])
 
     def test_a_module_keeps_its_data_in_another_one(self) -> None:
         self.configure("keeper", "Keeper", ["default"])

@@ -10,6 +10,10 @@ from host.objects import JSON_LIMIT
 from tests.host.cloud import CloudTest
 
 
+def nested(depth: int) -> list[Any]:
+    return [nested(depth - 1)] if depth else []
+
+
 class PlainHttpTest(CloudTest):
     def test_an_object_is_created_read_replaced_and_deleted(self) -> None:
         created = self.put("/cdmi/o", b"first")
@@ -51,12 +55,13 @@ class PlainHttpTest(CloudTest):
         self.assertEqual(self.call("GET", "/cdmi/o", headers={"Range": "lines=1-2"}).status_code, 200)
 
     def test_head_has_the_headers_of_get_and_no_body(self) -> None:
-        self.put("/cdmi/o", b"0123456789")
-        for headers in ({}, {"Range": "bytes=1-2"}, {"X-CDMI-Specification-Version": "1.1"}):
-            get = self.call("GET", "/cdmi/o", headers=headers)
-            head = self.call("HEAD", "/cdmi/o", headers=headers)
-            self.assertEqual((head.status_code, head.content), (get.status_code, b""))
-            self.assertEqual(head.headers, get.headers)
+        for mimetype in ("text/plain", "text/plain; charset=utf-8"):
+            self.put("/cdmi/o", b"0123456789", Content_Type=mimetype)
+            for headers in ({}, {"Range": "bytes=1-2"}, {"X-CDMI-Specification-Version": "1.1"}):
+                get = self.call("GET", "/cdmi/o", headers=headers)
+                head = self.call("HEAD", "/cdmi/o", headers=headers)
+                self.assertEqual((head.status_code, head.content), (get.status_code, b""))
+                self.assertEqual(head.headers, get.headers)
 
     def test_a_type_that_is_not_given_is_octet_stream(self) -> None:
         self.call("PUT", "/cdmi/o", b"data")
@@ -109,6 +114,7 @@ class PlainHttpTest(CloudTest):
             ("DELETE", "/cdmi/o?value", None, 400),
             ("GET", "/cdmi/../etc", None, 400),
             ("DELETE", "/cdmi/", None, 403),
+            ("DELETE", "/cdmi/system_configuration/", None, 403),
             ("PATCH", "/cdmi/o", b"x", 405),
             ("POST", "/cdmi/", b"x", 405),
         ):
@@ -120,6 +126,26 @@ class PlainHttpTest(CloudTest):
     def test_a_length_is_needed(self) -> None:
         self.assert_refused(self.call("PUT", "/cdmi/o", None), 411)
         self.assertEqual(self.call("PUT", "/cdmi/o", b"", headers={"Content-Length": "0"}).status_code, 201)
+
+    def test_a_put_on_conditions_or_of_a_part_is_refused_and_not_taken_for_a_whole_one(self) -> None:
+        self.put("/cdmi/o", b"0123456789")
+        for header in ("Content-Range", "If-Match", "If-None-Match", "If-Unmodified-Since"):
+            refused = self.call("PUT", "/cdmi/o", b"zz", headers={header: "bytes 0-1/10"})
+            self.assert_refused(refused, 400, header)
+        self.assertEqual(self.call("GET", "/cdmi/o").content, b"0123456789")
+
+    def test_a_part_of_what_may_have_changed_is_not_given(self) -> None:
+        self.put("/cdmi/o", b"0123456789")
+        read = self.call("GET", "/cdmi/o", headers={"Range": "bytes=5-", "If-Range": '"old"'})
+        self.assertEqual((read.status_code, read.content), (200, b"0123456789"))
+
+    def test_a_failure_has_no_headers_of_a_success(self) -> None:
+        self.put("/cdmi/o", b"0123456789")
+        next(path for path in self.objects.rglob("*") if path.is_file()).unlink()
+        with self.assertLogs("host.application", "ERROR"):
+            refused = self.call("GET", "/cdmi/o", headers={"Range": "bytes=2-3"})
+        self.assert_refused(refused, 500)
+        self.assertFalse({"content-range", "accept-ranges"} & refused.headers.keys())
 
     def test_a_type_that_would_break_a_header_is_refused(self) -> None:
         self.assert_refused(self.put("/cdmi/o", Content_Type="text/\x00plain"), 400)
@@ -223,6 +249,12 @@ class CdmiTest(CloudTest):
             ("/cdmi/o/", "object", {}, 400),
             ("/cdmi/", "object", {}, 400),
             ("/cdmi/b", "container", {}, 400),
+            ("/cdmi/b/", "container", {"move": "/cdmi/a/"}, 400),
+            ("/cdmi/b/", "container", {"copy": "/cdmi/a/"}, 400),
+            ("/cdmi/o", "object", b'{"metadata": {"k": NaN}}', 400),
+            ("/cdmi/o", "object", b'{"metadata": {"k": 1e999}}', 400),
+            ("/cdmi/o", "object", b'{"metadata": {"\\ud800": 1}}', 400),
+            ("/cdmi/o", "object", {"metadata": {"k": nested(100)}}, 400),
             ("/cdmi/a", "object", {"value": "x"}, 409),
             ("/cdmi/o/", "container", {}, 409),
             ("/cdmi/q", "queue", {}, 415),
@@ -230,7 +262,10 @@ class CdmiTest(CloudTest):
         ):
             with self.subTest(path=path, kind=kind):
                 self.assert_refused(self.cdmi("PUT", path, body, kind), status)
+        mixed = {"Content-Type": "multipart/mixed; boundary=x", "X-CDMI-Specification-Version": "1.1"}
+        self.assert_refused(self.call("PUT", "/cdmi/o", b"--x", headers=mixed), 415)
         self.assert_refused(self.cdmi("GET", "/cdmi/o", Accept="application/cdmi-container"), 406)
+        self.assert_refused(self.cdmi("GET", "/cdmi/o", Accept="text/html, application/cdmi-object;q=0"), 406)
         self.assert_refused(self.cdmi("GET", "/cdmi/a/", Accept="application/cdmi-object"), 406)
         self.assert_refused(self.call("GET", "/cdmi/o", headers={"X-CDMI-Specification-Version": "9"}), 400)
         self.assertEqual(self.stored(), [b"kept"])

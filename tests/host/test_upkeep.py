@@ -1,5 +1,6 @@
 """Garbage, and what dead processes leave."""
 
+import threading
 import time
 from unittest import mock
 
@@ -54,6 +55,41 @@ class UpkeepTest(CloudTest):
         self.cloud.upkeep.reap()
         with reading(self.cloud.engine) as connection:
             self.assertEqual(list(connection.scalars(select(processes.c.id))), [self.cloud.vault.process])
+
+    def test_a_module_that_does_not_load_is_tried_once_a_round(self) -> None:
+        for name in "abc":
+            self.put(f"/cdmi/{name}", name.encode())
+        self.call("PUT", "/cdmi/c/")
+        for name in "abc":
+            self.call("DELETE", f"/cdmi/{name}")
+        self.cloud.loader._instances.clear()
+        self.objects.rename(self.directory / "away")
+        with self.assertLogs("host.upkeep", "ERROR") as log:
+            self.assertEqual(self.cloud.upkeep.reap(grace=0), (0, 3))
+        self.assertEqual(len(log.output), 1)
+        (self.directory / "away").rename(self.objects)
+        self.assertEqual(self.cloud.upkeep.reap(grace=0), (3, 0))
+
+    def test_signs_of_life_go_on_while_a_deletion_takes_long(self) -> None:
+        deleting, beaten, ended = threading.Event(), threading.Event(), threading.Event()
+
+        def reap() -> None:
+            deleting.set()
+            ended.wait(timeout=30)
+
+        def beat() -> None:
+            if deleting.is_set():
+                beaten.set()
+
+        with (
+            mock.patch.object(upkeep, "_BEAT", 0.01),
+            mock.patch.object(self.cloud.upkeep, "reap", reap),
+            mock.patch.object(self.cloud.upkeep, "beat", beat),
+        ):
+            self.cloud.upkeep.start()
+            self.assertTrue(beaten.wait(timeout=30))
+            ended.set()
+            self.cloud.upkeep.stop()
 
     def test_one_failure_does_not_stop_the_rest(self) -> None:
         self.cloud.loader.configure("bad", "tests.host.vendor.Memory", "", {})

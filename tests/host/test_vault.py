@@ -4,6 +4,7 @@ import errno
 import io
 import threading
 from collections.abc import Mapping
+from typing import Any
 from unittest import mock
 
 from sqlalchemy import select
@@ -122,6 +123,18 @@ class VaultTest(CloudTest):
         self.assertEqual(self.call("GET", "/cdmi/o").content, b"old")
         self.assertEqual((self.stored(), self.left()), ([b"old"], (0, 0)))
 
+    def test_a_commit_that_happened_although_it_raised_is_kept(self) -> None:
+        name = self.cloud.vault._name
+
+        def name_then_raise(*arguments: Any) -> None:
+            name(*arguments)
+            raise OperationalError("COMMIT", {}, Exception("the connection broke"))
+
+        with mock.patch.object(self.cloud.vault, "_name", name_then_raise), self.assertRaises(OperationalError):
+            self.store(Body(io.BytesIO(b"data"), 4))
+        self.cloud.upkeep.reap(grace=0)
+        self.assertEqual(self.call("GET", "/cdmi/o").content, b"data")
+
     def test_a_container_that_is_removed_meanwhile_is_not_found(self) -> None:
         account = self.cloud.accounts.authenticate("alice", "wonder")
         assert account is not None
@@ -169,7 +182,7 @@ class VaultTest(CloudTest):
 
     def test_module_data_that_cannot_be_kept_is_refused(self) -> None:
         module = self.use("Memory")
-        for made in ("x" * 4097, "ä" * 2049, "a\0b"):
+        for made in ("x" * 4097, "ä" * 2049, "a\0b", "\ud800"):
             with mock.patch.object(module, "new_data", lambda context, made=made: made), self.assertRaises(Failed):
                 self.store(Body(io.BytesIO(b"data"), 4))
         with mock.patch.object(module, "new_data", lambda context: 4711):

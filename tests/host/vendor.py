@@ -2,12 +2,13 @@
 
 import errno
 import io
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from modules import Context, Source, StorageModule
 
-__all__ = ["Abstract", "Failing", "Keeper", "Memory", "NoModule", "Old", "Refusing", "Sloppy"]
+__all__ = ["Abstract", "Exiting", "Failing", "Keeper", "Memory", "NoModule", "Old", "Refusing", "Sloppy"]
 
 
 class Memory(StorageModule):
@@ -16,7 +17,9 @@ class Memory(StorageModule):
     instances = 0
 
     def __init__(self, first: str = "", second: int = 0, api_key: str = "") -> None:
-        type(self).instances += 1
+        before = type(self).instances
+        time.sleep(0.01)  # time enough for another thread, if one could come in between
+        type(self).instances = before + 1
         self.arguments = (first, second, api_key)
         self.objects: dict[str, bytes] = {}
         self.made = 0
@@ -137,6 +140,24 @@ class Refusing(Memory):
 
     def __init__(self, address: str, password: str) -> None:
         raise OSError(errno.ECONNREFUSED, f"cannot log in to {address}\nwith {password}")
+
+
+class Exiting(Memory):
+    """Asks the process to exit."""
+
+    def __init__(self, when: str = "now") -> None:
+        super().__init__()
+        if when == "now":
+            raise SystemExit(3)
+
+    def assign(self, context: Context, module_data: str, stream: Source) -> None:
+        raise SystemExit("no licence")
+
+    def delete(self, context: Context, module_data: str) -> None:
+        raise SystemExit("no licence")
+
+    def statistics(self, context: Context) -> Mapping[str, Any]:
+        raise SystemExit("no licence")
 
 
 class Abstract(StorageModule):
