@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         command = importlib.import_module(f"vsm.{name}")
     except ModuleNotFoundError as error:
-        print(f"vsm {name}: {error.name} is missing: pip install 'storage-modules[host]'", file=sys.stderr)
+        print(f"vsm {name}: {error.name} is missing: in the kit's directory: pip install '.[host]'", file=sys.stderr)
         return 1
     parser = argparse.ArgumentParser(prog=f"vsm {name}", description=_COMMANDS[name])
     command.add_arguments(parser)

@@ -4,6 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from host.accounts import ADMINISTRATOR
@@ -15,11 +16,12 @@ __all__ = ["PASSWORD_VARIABLE", "catalogue_url", "make_data", "open_data"]
 
 PASSWORD_VARIABLE = "VSM_ADMINISTRATOR_PASSWORD"  # noqa: S105 (a name, no password)
 _DEFAULT = "default"
+_CATALOGUE = "catalogue.sqlite"
 
 
-def catalogue_url(data: Path) -> str:
+def catalogue_url(data: Path) -> URL:
     """Return the URL of the catalogue in the directory ``data``."""
-    return f"sqlite:///{data.resolve() / 'catalogue.sqlite'}"
+    return URL.create("sqlite", database=str(data.resolve() / _CATALOGUE))
 
 
 def open_data(data: Path) -> Cloud:
@@ -27,7 +29,7 @@ def open_data(data: Path) -> Cloud:
 
     :raises CommandError: there is none, or it cannot be used.
     """
-    if not (data / "catalogue.sqlite").is_file():
+    if not (data / _CATALOGUE).is_file():
         raise CommandError(f"{data}: no cloud there: vsm serve makes one")
     return _open(data)
 
@@ -38,18 +40,28 @@ def make_data(data: Path) -> tuple[Cloud, str | None]:
     :returns: the cloud, and the administrator's password if it was made up just now.
     :raises CommandError: it cannot be made or used.
     """
-    objects = data.resolve() / _DEFAULT
     try:
-        data.mkdir(parents=True, exist_ok=True)
-        data.chmod(0o700)  # the catalogue and everybody's data are nobody else's
-        objects.mkdir(exist_ok=True)
+        _make_directory(data)
+        cloud = _open(data)
+        try:
+            return cloud, _complete(cloud, data.resolve() / _DEFAULT)
+        except BaseException:
+            cloud.close()
+            raise
     except OSError as error:
-        raise CommandError(f"{data}: the directory cannot be made: {error.strerror}") from error
-    cloud = _open(data)
-    try:
-        return cloud, _complete(cloud, objects)
-    except HostError as error:
-        raise CommandError(f"{data}: {error}") from error
+        raise CommandError(f"{error.filename or data}: cannot be used: {error.strerror}") from error
+    except (HostError, SQLAlchemyError, UnicodeError) as error:
+        raise CommandError(f"{data}: {' '.join(str(error).split())}") from error
+
+
+def _make_directory(data: Path) -> None:
+    """Make the directory and an empty catalogue, readable by nobody else, unless they are there."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (data / _CATALOGUE).exists():
+        if any(data.iterdir()):
+            raise CommandError(f"{data}: not empty, and no cloud: name another directory with --data")
+        (data / _CATALOGUE).touch(mode=0o600)
+    (data / _DEFAULT).mkdir(mode=0o700, exist_ok=True)
 
 
 def _open(data: Path) -> Cloud:
@@ -65,7 +77,7 @@ def _complete(cloud: Cloud, objects: Path) -> str | None:
         cloud.loader.configure(
             _DEFAULT, "fsstore.FileStorage", "Files in the cloud's directory", {"root": str(objects)}
         )
-    given = os.environ.get(PASSWORD_VARIABLE)
+    given = os.environ.pop(PASSWORD_VARIABLE, None)  # no vendor's code is to find it there
     if ADMINISTRATOR in cloud.accounts.names():
         if given:
             cloud.accounts.put(ADMINISTRATOR, password=given)

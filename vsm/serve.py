@@ -5,17 +5,16 @@ import logging
 import os
 import secrets
 import socket
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+import struct
 from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from sqlalchemy.engine import URL
 
 from host.accounts import ADMINISTRATOR
 from host.application import create
-from host.cloud import Cloud, open_cloud
+from host.cloud import open_cloud
 from host.errors import Invalid
 from host.loader import load_class
 from vsm.data import PASSWORD_VARIABLE, catalogue_url, make_data
@@ -25,6 +24,7 @@ __all__ = ["add_arguments", "run"]
 
 _PROCESSES = 2
 _THREADS = 8
+_STALLED = 30  # seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,11 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command and return its exit status. It serves until SIGTERM or SIGINT."""
     listener = _bind(*options.listen)
+    is_given = PASSWORD_VARIABLE in os.environ
     cloud, made = make_data(options.data)
-    _require_importable(cloud)
+    classes = cloud.loader.classes()
     cloud.close()
-    host, port = listener.getsockname()[:2]
-    _greet(f"http://{host}:{port}", options.data, made)
+    _require_importable(classes)
+    _greet(_url(listener), options.data, made, is_given=is_given)
     os.set_inheritable(listener.fileno(), True)
     _Server(catalogue_url(options.data), listener).run()
     return 0
@@ -51,17 +52,17 @@ def run(options: argparse.Namespace) -> int:
 class _Server(BaseApplication):  # type: ignore[misc]
     """gunicorn, set up here and nowhere else."""
 
-    def __init__(self, url: str, listener: socket.socket) -> None:
+    def __init__(self, url: URL, listener: socket.socket) -> None:
         self._url = url
-        self._listener = listener
+        self._descriptor = listener.detach()  # gunicorn closes it
         super().__init__()
 
     def load_config(self) -> None:
         settings = {
-            "bind": f"fd://{self._listener.fileno()}",
+            "bind": f"fd://{self._descriptor}",
             "workers": _PROCESSES,
             "threads": _THREADS,
-            "worker_class": "gthread",
+            "worker_class": "vsm.worker.Worker",
             "control_socket_disable": True,
             "limit_request_line": 8190,
             "loglevel": "warning",
@@ -80,16 +81,21 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
+    if not host or not colon or not port.isdecimal() or int(port) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
     return host.strip("[]"), int(port)
 
 
 def _bind(host: str, port: int) -> socket.socket:
+    """Return a listening socket, whose connections fail when they bring nothing for a while.
+
+    gunicorn has no limit of its own, and a client that says nothing more holds a thread.
+    """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _STALLED, 0))
         listener.bind((host, port))
         listener.listen(2048)
     except OSError as error:
@@ -97,30 +103,42 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _require_importable(cloud: Cloud) -> None:
-    """Import every configured class, in a process of its own: none is to be loaded before the fork.
+def _require_importable(classes: list[str]) -> None:
+    """Import every configured class, in a process of its own: none is to be loaded before the workers are.
 
     :raises CommandError: one does not import.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
         try:
-            pool.submit(_import_all, cloud.loader.classes()).result()
-        except (Invalid, BrokenProcessPool) as error:
-            raise CommandError(f"{error}: mend it, or put its egg on PYTHONPATH") from error
+            for dotted in classes:
+                load_class(dotted)
+        except Invalid as error:
+            os.write(writer, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader, encoding="utf-8") as answer:
+        refusal = answer.read()
+    if os.waitpid(child, 0)[1] != 0:
+        refusal = f"module: one of {', '.join(classes)} ends the process that imports it"
+    if refusal:
+        raise CommandError(f"{refusal}: mend it, or put its egg on PYTHONPATH")
 
 
-def _import_all(classes: list[str]) -> None:
-    for dotted in classes:
-        load_class(dotted)
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _greet(url: str, data: Path, made: str | None) -> None:
+def _greet(url: str, data: Path, made: str | None, *, is_given: bool) -> None:
     """Print what to do next: a user, an object, and the object back."""
     administrator = ADMINISTRATOR
     if made is not None:
         print(f"The password of {ADMINISTRATOR}, shown this once: {made}")
         administrator += f":{made}"
-    elif PASSWORD_VARIABLE in os.environ:
+    elif is_given:
         administrator += f":${PASSWORD_VARIABLE}"
     alice = secrets.token_urlsafe(9)
     members = f"{url}/cdmi/cdmi_domains/system_domain/cdmi_domain_members"

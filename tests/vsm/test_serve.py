@@ -1,11 +1,13 @@
 """``vsm serve``: a real server, stopped, killed and started wrongly."""
 
 import base64
+import json
 import os
 import re
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -13,10 +15,15 @@ import time
 import unittest
 import urllib.request
 from pathlib import Path
+from unittest import mock
 
 from tests.server import PASSWORD, ROOT, Server, ServerTest, children, environment, needs_curl
+from vsm import serve
 
 MEMBERS = "/cdmi/cdmi_domains/system_domain/cdmi_domain_members"
+
+
+PUT = "PUT /cdmi/o HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWxpY2U6d29uZGVy\r\n"
 
 
 def request(server: Server, method: str, path: str, data: bytes | None = None, user: str = "alice:wonder") -> bytes:
@@ -43,6 +50,7 @@ class ServeTest(ServerTest):
         made = re.findall(r"password of administrator.*: (\S+)", server.greeting)[0]
         self.assertIn(b'"default"', request(server, "GET", f"{MEMBERS}/administrator", user=f"administrator:{made}"))
         self.assertEqual(stat.S_IMODE(self.data.stat().st_mode), 0o700)
+        self.assertEqual(stat.S_IMODE((self.data / "catalogue.sqlite").stat().st_mode), 0o600)
         server.stop()
         again = self.serve(password=None)
         self.assertNotIn("password of administrator", again.greeting)
@@ -68,13 +76,12 @@ class ServeTest(ServerTest):
         provision(server)
         workers = children(server.process.pid)
         with server.connect() as connection:
-            head = (
-                "PUT /cdmi/o HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWxpY2U6d29uZGVy\r\nContent-Length: 10\r\n\r\n"
-            )
-            connection.sendall(head.encode() + b"01234")
-            time.sleep(0.5)
+            connection.sendall(f"{PUT}Content-Length: 10\r\nExpect: 100-continue\r\n\r\n".encode())
+            self.assertIn(b" 100 ", connection.recv(1000))  # it is being stored
             server.process.send_signal(signal.SIGTERM)
-            time.sleep(0.5)
+            connection.sendall(b"01234")
+            while len(children(server.process.pid)) > 1:  # the worker that has nothing to do goes first
+                time.sleep(0.05)
             connection.sendall(b"56789")
             self.assertIn(b" 201 ", connection.recv(1000).splitlines()[0])
         server.stop()
@@ -125,7 +132,6 @@ class ServeTest(ServerTest):
     def test_a_body_that_is_cut_short_leaves_nothing(self) -> None:
         server = self.serve()
         provision(server)
-        common = "PUT /cdmi/o HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWxpY2U6d29uZGVy\r\n"
         for rest in (
             "Content-Length: 5000000\r\n\r\n" + "x" * 2_000_000,
             "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
@@ -134,13 +140,37 @@ class ServeTest(ServerTest):
         ):
             with self.subTest(rest[:40]):
                 with server.connect() as connection:
-                    connection.sendall((common + rest).encode())
+                    connection.sendall((PUT + rest).encode())
                     connection.shutdown(socket.SHUT_WR)
                     answer = b"".join(iter(lambda: connection.recv(65536), b""))
                 self.assertIn(b" 400 ", answer.splitlines()[0])
                 with self.assertRaisesRegex(OSError, "404"):
                     request(server, "GET", "/cdmi/o")
                 self.assertEqual(self.objects(), [])
+
+    def test_what_is_no_http_is_refused_in_json(self) -> None:
+        server = self.serve()
+        for text, status in (
+            ("nonsense\r\n\r\n", 400),
+            (f"GET /{'x' * 10_000} HTTP/1.1\r\n\r\n", 414),
+            (f"GET / HTTP/1.1\r\nX: {'x' * 10_000}\r\n\r\n", 431),
+            ("PUT /cdmi/o HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400),
+        ):
+            with self.subTest(text[:20]), server.connect() as connection:
+                connection.sendall(text.encode())
+                head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+                self.assertIn(f" {status} ".encode(), head.splitlines()[0])
+                self.assertEqual(json.loads(body).keys(), {"error", "id"})
+
+    def test_a_connection_that_brings_nothing_for_long_is_given_up(self) -> None:
+        with (
+            mock.patch.object(serve, "_STALLED", 7),
+            serve._bind("127.0.0.1", 0) as listener,
+            socket.create_connection(listener.getsockname()),
+            listener.accept()[0] as accepted,
+        ):
+            limit = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16)
+        self.assertEqual(struct.unpack("ll", limit), (7, 0))
 
     def test_memory_does_not_grow_with_the_object(self) -> None:
         server = self.serve()
@@ -162,6 +192,18 @@ class ServeTest(ServerTest):
             request(server, "GET", "/cdmi/%FF")
 
 
+class DataTest(ServerTest):
+    def test_a_directory_of_any_name_holds_its_own_catalogue(self) -> None:
+        self.data = self.directory / "a?b %20#c"
+        self.serve().stop()
+        self.assertEqual(os.listdir(self.directory), ["a?b %20#c"])
+        self.assertIn("catalogue.sqlite", os.listdir(self.data))
+
+    def test_an_address_of_version_6_is_printed_in_brackets(self) -> None:
+        with serve._bind("::1", 0) as listener:
+            self.assertRegex(serve._url(listener), r"^http://\[::1\]:\d+$")
+
+
 class BadInputTest(ServerTest):
     def refuse(self, *arguments: str, status: int, path: Path | None = None, **variables: str) -> str:
         """Run ``vsm serve`` with what cannot work, and return the one line that it says."""
@@ -179,7 +221,7 @@ class BadInputTest(ServerTest):
             self.assertIn(f"{address}: Address already in use", self.refuse("--listen", address, status=1))
 
     def test_an_address_that_is_none(self) -> None:
-        for address in ("nonsense", "127.0.0.1:99999", "127.0.0.1:x"):
+        for address in ("nonsense", ":8080", "127.0.0.1:99999", "127.0.0.1:x"):
             self.assertIn(address, self.refuse("--listen", address, status=2))
         self.assertIn("192.0.2.1", self.refuse("--listen", "192.0.2.1:0", status=1))
 
@@ -187,6 +229,14 @@ class BadInputTest(ServerTest):
         (self.directory / "file").write_text("")
         for data in ("file", "file/below", "/proc/cloud"):
             self.assertIn(data, self.refuse("--data", data, "--listen", "127.0.0.1:0", status=1))
+
+    def test_a_foreign_directory_is_left_alone(self) -> None:
+        shared = self.directory / "shared"
+        shared.mkdir()
+        shared.chmod(0o1777)
+        (shared / "letter").write_text("dear")
+        self.assertIn("not empty", self.refuse("--data", "shared", "--listen", "127.0.0.1:0", status=1))
+        self.assertEqual((shared.stat().st_mode & 0o7777, os.listdir(shared)), (0o1777, ["letter"]))
 
     def test_a_catalogue_that_is_none(self) -> None:
         self.data.mkdir()
@@ -234,7 +284,9 @@ class CommandTest(unittest.TestCase):
         command = [sys.executable, "-S", "-m", "vsm", "serve"]
         done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, r"\Avsm serve: \w+ is missing: pip install 'storage-modules\[host\]'\n\Z")
+        self.assertRegex(
+            done.stderr, r"\Avsm serve: \w+ is missing: in the kit's directory: pip install '.\[host\]'\n\Z"
+        )
 
     def test_upkeep_wants_a_cloud(self) -> None:
         done = self.run_vsm("upkeep", "--data", "/no/such/cloud")
