@@ -27,9 +27,12 @@ class SimpleStorage(StorageModule):
             wrong = ", ".join(unknown) or "storage_dir"
             raise ValueError(f"{wrong}: SimpleStorage takes one argument, storage_dir, an absolute path")
         self.storage_dir = storage_dir
-        if not os.path.isdir(storage_dir):
-            os.mkdir(storage_dir)
-            self._sync(os.path.dirname(storage_dir))
+        self.uploads = os.path.join(storage_dir, ".uploads")
+        for directory in (storage_dir, self.uploads):
+            if not os.path.isdir(directory):
+                with contextlib.suppress(FileExistsError):  # another process may do the same just now
+                    os.mkdir(directory)
+                self._sync(os.path.dirname(directory))
         # Fail now, in front of the administrator, and not later, in front of a user.
         if not os.access(storage_dir, os.R_OK | os.W_OK | os.X_OK):
             raise PermissionError(f"storage_dir: {storage_dir} is not writable")
@@ -41,10 +44,10 @@ class SimpleStorage(StorageModule):
 
     def assign(self, context: Context, module_data: str, stream: Source) -> None:
         path = self._path(module_data)
-        # Write under a temporary name first: nobody must ever see half an object. It is unique, for
-        # two uploads may run at once, and in the same directory, for a rename from another file
-        # system would not be one step.
-        temporary = f"{path}.{uuid.uuid4().hex}.new"
+        # Write elsewhere first: nobody must ever see half an object. The name is unique, for two
+        # uploads may run at once, and on the same file system, for a rename from another one would
+        # not be one step. It begins with the identity: delete finds what a killed process left.
+        temporary = os.path.join(self.uploads, f"{os.path.basename(path)}.{uuid.uuid4().hex}")
         with open(temporary, "xb") as file:
             try:
                 # copyfileobj reads until it gets b"", as it must: a short read is not the end.
@@ -74,9 +77,12 @@ class SimpleStorage(StorageModule):
         return open(self._path(module_data), "rb")
 
     def delete(self, context: Context, module_data: str) -> None:
-        # A host that was interrupted deletes once more: that what is to go is gone is no error.
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path(module_data))
+        path = self._path(module_data)
+        begun = [name for name in os.listdir(self.uploads) if name.startswith(os.path.basename(path))]
+        for doomed in (path, *(os.path.join(self.uploads, name) for name in begun)):
+            # A host that was interrupted deletes once more: that what is to go is gone is no error.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(doomed)
         self._sync(self.storage_dir)
 
     def get_size(self, context: Context, module_data: str) -> int:
