@@ -31,7 +31,8 @@ class NewStorage(StorageModule):
         directory = os.path.abspath(directory)
         self._path = os.path.join(directory, volume)
         self._label = str(label)
-        for path in (directory, self._path):
+        self._uploads = os.path.join(self._path, ".uploads")
+        for path in (directory, self._path, self._uploads):
             self._make(path)
         if not os.access(self._path, os.R_OK | os.W_OK | os.X_OK):
             raise PermissionError(f"directory: {self._path} is not writable")
@@ -41,7 +42,8 @@ class NewStorage(StorageModule):
 
     def assign(self, context: Context, module_data: str, stream: Source) -> None:
         final = self._file(module_data)
-        temporary = f"{final}.{uuid.uuid4().hex}.new"
+        # It begins with the object's name: delete finds what a killed process left.
+        temporary = os.path.join(self._uploads, f"{os.path.basename(final)}.{uuid.uuid4().hex}")
         with open(temporary, "xb") as file:
             try:
                 shutil.copyfileobj(stream, file, 1024 * 1024)
@@ -66,8 +68,11 @@ class NewStorage(StorageModule):
         return open(self._file(module_data), "rb")
 
     def delete(self, context: Context, module_data: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._file(module_data))
+        path = self._file(module_data)
+        begun = [name for name in os.listdir(self._uploads) if name.startswith(os.path.basename(path))]
+        for doomed in (path, *(os.path.join(self._uploads, name) for name in begun)):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(doomed)
         self._sync(self._path)
 
     def get_size(self, context: Context, module_data: str) -> int:
