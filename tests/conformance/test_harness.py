@@ -1,0 +1,83 @@
+"""Declaring what a module lacks, and children that fail."""
+
+import time
+import unittest
+
+from conformance.harness import Harness
+from conformance.processes import Child, ChildError, Parent, die
+from conformance.requirements import Capability, requires
+from conformance.saboteurs.correct import MemoryStorage
+from modules import StorageModule
+
+
+class _Adopter(Harness):
+    def make_module(self) -> StorageModule:
+        return MemoryStorage()
+
+    @requires(Capability.DURABILITY)
+    def test_durability(self) -> None:
+        """a sentence that
+        goes on
+
+        and a comment
+        """
+
+
+def run(**attributes: object) -> tuple[unittest.TestCase, unittest.TestResult]:
+    case = type("Case", (_Adopter, unittest.TestCase), attributes)("test_durability")
+    result = unittest.TestResult()
+    case.run(result)
+    return case, result
+
+
+class LacksTest(unittest.TestCase):
+    def test_what_is_claimed_is_tried(self) -> None:
+        _, result = run()
+        self.assertEqual((result.testsRun, result.skipped, result.wasSuccessful()), (1, [], True))
+
+    def test_what_is_lacking_is_skipped_with_the_reason(self) -> None:
+        _, result = run(lacks={"durability": "keeps all in memory"})
+        self.assertEqual([reason for _, reason in result.skipped], ["not claimed: durability: keeps all in memory"])
+
+    def test_an_unknown_capability_is_refused(self) -> None:
+        _, result = run(lacks={"speed": "slow"})
+        self.assertIn("lacks: speed: not one of durability", result.errors[0][1])
+
+    def test_a_description_is_the_whole_sentence(self) -> None:
+        case, _ = run()
+        self.assertEqual(case.shortDescription(), "a sentence that goes on")
+
+
+class ChildTest(unittest.TestCase):
+    def test_a_child_answers(self) -> None:
+        def work(parent: Parent) -> str:
+            parent.tell("one")
+            parent.wait()
+            return "two"
+
+        with Child(work, patience=10) as child:
+            self.assertEqual(child.answer(), "one")
+            child.go_on()
+            self.assertEqual(child.answer(), "two")
+
+    def test_a_child_that_raises_fails_the_test(self) -> None:
+        with Child(lambda parent: 1 // 0, patience=10) as child, self.assertRaisesRegex(ChildError, "ZeroDivision"):
+            child.answer()
+
+    def test_a_child_that_dies_fails_the_test(self) -> None:
+        with Child(lambda parent: die(), patience=10) as child, self.assertRaisesRegex(ChildError, "died"):
+            child.answer()
+
+    def test_a_child_that_hangs_fails_the_test(self) -> None:
+        with Child(lambda parent: time.sleep(60), patience=0.1) as child, self.assertRaisesRegex(ChildError, "hangs"):
+            child.answer()
+
+
+class ThreadsTest(_Adopter, unittest.TestCase):
+    def test_the_error_of_a_thread_comes_out(self) -> None:
+        with self.assertRaises(ZeroDivisionError):
+            self.run_threads(lambda: None, lambda: 1 // 0)
+
+    def test_what_differs_is_told_without_the_data(self) -> None:
+        with self.assertRaisesRegex(AssertionError, "3 bytes instead of 4, different from byte 2 on"):
+            self.assert_same(b"abX", b"abcd")
