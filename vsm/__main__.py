@@ -11,6 +11,7 @@ __all__ = ["main"]
 #: A command is the module of its name in this package: ``add_arguments(parser)`` and ``run(options)``.
 #: It is imported when it is asked for, so that none needs what another one needs.
 _COMMANDS = {
+    "check": "see whether a storage module keeps the contract",
     "serve": "run a cloud, making it first where there is none",
     "upkeep": "delete the data that no name points to any more",
 }
@@ -19,7 +20,7 @@ _COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run the command in ``arguments`` (by default the process's) and return its exit status.
 
-    0 is success, 1 that it could not be done, 2 that it was asked wrongly.
+    0 is success, 1 that it could not be done, 2 that it was asked wrongly; check has its own.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     summaries = "\n".join(f"  {name:8}{summary}" for name, summary in _COMMANDS.items())
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=f"vsm {name}", description=_COMMANDS[name])
     command.add_arguments(parser)
     try:
-        return int(command.run(parser.parse_args(arguments[1:])))
+        return int(command.run(parser.parse_intermixed_args(arguments[1:])))
     except CommandError as error:
         print(f"vsm {name}: {error}", file=sys.stderr)
         return 1
