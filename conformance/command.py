@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from conformance.report import Outcome, check, table, to_json, to_junit
-from conformance.requirements import FULL, QUICK, Capability
+from conformance.requirements import FULL, MEANINGS, QUICK, Capability
 from conformance.suite import Promises
 from modules import StorageModule
 
@@ -26,18 +26,20 @@ else:
 
 __all__ = ["add_arguments", "run"]
 
+_CAPABILITIES = "\n".join(f"  {capability:17}{meaning}" for capability, meaning in MEANINGS.items())
 _EPILOG = f"""\
-The storage is used, and left as it was found: every object that the kit makes it deletes again.
-Nobody else should write to it meanwhile. An argument that names a directory says where leftovers
-are looked for. A VALUE is JSON, or else a string.
+The storage is used: every object that the kit makes it deletes again. Nobody else should write to it
+meanwhile. An argument that names a directory says where leftovers are looked for. A VALUE is JSON, or
+else a string.
 
 what a module may lack, with --lacks:
-{"".join(f"  {capability}{chr(10)}" for capability in Capability)}
+{_CAPABILITIES}
+
 exit status: 0 all promises kept, 1 one is broken, 2 the module could not be tried, 130 interrupted
 
   vsm check fsstore.FileStorage root=/srv/try
   vsm check newstore.newstore.NewStorage --egg dist/newstore-1.0-py3.11.egg directory=/srv/try
-  vsm check stacked.Compression module=local --with local=fsstore.FileStorage:root=/srv/try
+  vsm check vendor.Wrapper inner=local --with local=fsstore.FileStorage:root=/srv/try
 """
 
 

@@ -73,7 +73,8 @@ class Harness(_Case):
         os.mkdir(self.directory)
         self.context: Context = {"func": {"getModule": self.get_module}}
         self._made: list[str] = []
-        self.addCleanup(self._delete_all)
+        for _ in range(2):  # an interrupt may end the first one
+            self.addCleanup(self._delete_all)
         self.module = self.make_module()
 
     def shortDescription(self) -> str | None:  # noqa: N802 (the name is unittest's)
@@ -171,9 +172,12 @@ class Harness(_Case):
         try:
             for thread in threads:
                 thread.join(self.patience)
-        finally:
-            if any(thread.is_alive() for thread in threads):
-                self.fail(f"a thread did not end within {self.patience:g} s: it hangs")
+        except KeyboardInterrupt:
+            for thread in threads:
+                thread.join(self.patience)  # or they would go on storing while we clean up
+            raise
+        if any(thread.is_alive() for thread in threads):
+            self.fail(f"a thread did not end within {self.patience:g} s: it hangs")
         if errors:
             raise errors[0]
 
@@ -185,13 +189,17 @@ class Harness(_Case):
         return type(self).peek is not Harness.peek
 
     def _delete_all(self) -> None:
+        if not self._made:
+            return
         # A new instance, as the test's may be spoilt; but an in-memory module has no other.
         module = self.make_module() if self.claims(Capability.PROCESSES) else self.module
-        for module_data in self._made:
+        while self._made:
+            module_data = self._made[-1]
             try:
                 module.delete(self.context, module_data)
             except Exception as error:  # that delete is broken is for the tests of delete to say
                 self.undeleted[module_data] = f"{type(error).__name__}: {error}"
+            self._made.pop()
 
 
 def sentence(test: Callable[..., object]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
-__all__ = ["FULL", "QUICK", "Capability", "Effort", "default_effort", "required", "requires"]
+__all__ = ["FULL", "MEANINGS", "QUICK", "Capability", "Effort", "default_effort", "required", "requires"]
 
 _Test = TypeVar("_Test", bound=Callable[..., None])
 
@@ -16,16 +16,20 @@ _Test = TypeVar("_Test", bound=Callable[..., None])
 class Capability(StrEnum):
     """What a module may lack, if it says so and why: see :attr:`conformance.harness.Harness.lacks`."""
 
-    #: Data outlives the process that stored it.
     DURABILITY = "durability"
-    #: Several processes, each with an instance of its own, work on one storage.
     PROCESSES = "processes"
-    #: Objects that are larger than memory.
     LARGE_OBJECTS = "large objects"
-    #: A stream goes on when its object is deleted.
     READING_DELETED = "reading deleted"
-    #: ``used`` follows what is stored and deleted, within seconds.
     ACCOUNTING = "accounting"
+
+
+MEANINGS = {
+    Capability.DURABILITY: "data outlives the process that stored it",
+    Capability.PROCESSES: "several processes, each with an instance of its own, work on one storage",
+    Capability.LARGE_OBJECTS: "objects that are larger than memory",
+    Capability.READING_DELETED: "a stream goes on when its object is deleted",
+    Capability.ACCOUNTING: "the figure `used` follows what is stored and deleted, within seconds",
+}
 
 
 class Effort(NamedTuple):

@@ -2,12 +2,14 @@
 
 import time
 import unittest
+from typing import ClassVar
 
 from conformance.harness import Harness
 from conformance.processes import Child, ChildError, Parent, die
+from conformance.report import check
 from conformance.requirements import Capability, requires
 from conformance.saboteurs.correct import MemoryStorage
-from modules import StorageModule
+from modules import Context, StorageModule
 
 
 class _Adopter(Harness):
@@ -46,6 +48,45 @@ class LacksTest(unittest.TestCase):
     def test_a_description_is_the_whole_sentence(self) -> None:
         case, _ = run()
         self.assertEqual(case.shortDescription(), "a sentence that goes on")
+
+
+class CleaningUpTest(unittest.TestCase):
+    def clean_up_after(self, *errors: BaseException | None) -> None:
+        """Clean up after a test with one object, where each ``delete`` raises the next of ``errors``."""
+        left = iter(errors)
+        deleted: list[str] = []
+
+        class Failing(MemoryStorage):
+            def delete(self, context: Context, module_data: str) -> None:
+                if error := next(left, None):
+                    raise error
+                deleted.append(module_data)
+
+        class Case(_Adopter, unittest.TestCase):
+            lacks = MemoryStorage.LACKS
+            undeleted: ClassVar[dict[str, str]] = {}
+
+            def make_module(self) -> StorageModule:
+                return Failing()
+
+            def test_durability(self) -> None:
+                self.put(b"data")
+
+        self.deleted, self.undeleted = deleted, Case.undeleted
+        check(Case)
+
+    def test_objects_are_deleted(self) -> None:
+        self.clean_up_after()
+        self.assertEqual((len(self.deleted), self.undeleted), (1, {}))
+
+    def test_what_cannot_be_deleted_is_told(self) -> None:
+        self.clean_up_after(OSError("read-only"))
+        self.assertEqual(list(self.undeleted.values()), ["OSError: read-only"])
+
+    def test_an_interrupted_clean_up_is_finished(self) -> None:
+        with self.assertRaises(KeyboardInterrupt):
+            self.clean_up_after(KeyboardInterrupt())
+        self.assertEqual((len(self.deleted), self.undeleted), (1, {}))
 
 
 class ChildTest(unittest.TestCase):
