@@ -158,6 +158,8 @@ class _Lent:
         return data
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
+        if self._closed:
+            raise ValueError("closed")
         if whence == 1:
             offset += self._place
         self._place = self._file.seek(offset, 0 if whence == 1 else whence)

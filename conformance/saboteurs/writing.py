@@ -208,13 +208,8 @@ class CommitsWhatItGot(DirectoryStorage):
             super().copy(stream, file)
         except Exception:
             file.flush()
-            self.publish(file.name, file.name[: -len(self.suffix)])
+            self.publish(file.name, file.name.rpartition(".")[0])
             raise
-
-    suffix = ".new"
-
-    def temporary(self, path: str) -> str:
-        return path + self.suffix
 
 
 @killed_by("test_a_source_that_dies_leaves_no_data", "test_what_the_source_raises_goes_out_unchanged")
