@@ -67,13 +67,14 @@ class Harness(_Case):
             if capability in self.lacks:
                 self.skipTest(f"not claimed: {capability}: {self.lacks[capability]}")
         outside = tempfile.TemporaryDirectory(prefix="conformance-")
-        self.addCleanup(outside.cleanup)
+        for _ in range(2):  # an interrupt may end the first one
+            self.addCleanup(outside.cleanup)
         self.outside = outside.name  #: a directory that is no part of the storage
         self.directory = os.path.join(outside.name, "storage")
         os.mkdir(self.directory)
         self.context: Context = {"func": {"getModule": self.get_module}}
         self._made: list[str] = []
-        for _ in range(2):  # an interrupt may end the first one
+        for _ in range(2):
             self.addCleanup(self._delete_all)
         self.module = self.make_module()
 

@@ -25,6 +25,8 @@ class CommandTest(unittest.TestCase):
         self.directory = Path(directory.name)
         self.root = self.directory / "root"
         self.root.mkdir()
+        self.scratch = self.directory / "scratch"
+        self.scratch.mkdir()
 
     def start(self, *arguments: str, program: str = "vsm") -> subprocess.Popen[str]:
         """Start the command, with --quick."""
@@ -32,7 +34,7 @@ class CommandTest(unittest.TestCase):
         return subprocess.Popen(
             command,
             cwd=self.directory,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.scratch)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -130,7 +132,7 @@ class CommandTest(unittest.TestCase):
                 _, error = process.communicate(timeout=60)
                 self.assertEqual(process.returncode, 130, error)
                 self.assertEqual(error.strip(), "check: interrupted; what was stored is deleted")
-                self.assertEqual(self.files(), [])
+                self.assertEqual((self.files(), list(self.scratch.iterdir())), ([], []))
                 with self.assertRaises(ProcessLookupError):
                     os.killpg(process.pid, 0)
             shutil.rmtree(self.root)
