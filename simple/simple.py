@@ -23,12 +23,12 @@ class SimpleStorage(StorageModule):
     # The constructor's arguments are what an administrator wrote. Python would raise a TypeError for
     # an unknown one; the contract asks for a ValueError that says what to do, hence **unknown.
     def __init__(self, storage_dir: str | None = None, **unknown: Any) -> None:
-        if unknown or not isinstance(storage_dir, str) or not os.path.isabs(storage_dir):
+        if unknown or not isinstance(storage_dir, str) or not os.path.isabs(storage_dir) or "\0" in storage_dir:
             wrong = ", ".join(unknown) or "storage_dir"
             raise ValueError(f"{wrong}: SimpleStorage takes one argument, storage_dir, an absolute path")
-        self.storage_dir = storage_dir
-        self.uploads = os.path.join(storage_dir, ".uploads")
-        for directory in (storage_dir, self.uploads):
+        self.storage_dir = os.path.normpath(storage_dir)
+        self.uploads = os.path.join(self.storage_dir, ".uploads")
+        for directory in (self.storage_dir, self.uploads):
             if not os.path.isdir(directory):
                 with contextlib.suppress(FileExistsError):  # another process may do the same just now
                     os.mkdir(directory)
@@ -96,15 +96,15 @@ class SimpleStorage(StorageModule):
     # made gets through; so no "..", no absolute path and no NUL ever reaches the file system.
     def _path(self, module_data: str) -> str:
         try:
-            record = json.loads(module_data[:4096])
+            record = json.loads(module_data) if len(module_data) <= 4096 else {}
             identity = record["id"]
             if len(record) > 1 or not re.fullmatch("[0-9a-f]{32}", identity):
                 raise ValueError
         except (ValueError, TypeError, KeyError, RecursionError):
             raise ValueError("module_data: not made by SimpleStorage") from None
         path = os.path.join(self.storage_dir, identity)
-        if os.path.islink(path):
-            raise ValueError(f"module_data: {path} is a symbolic link, not an object")
+        if os.path.islink(path) or (os.path.exists(path) and not os.path.isfile(path)):
+            raise ValueError(f"module_data: {path} is no plain file, and so no object")
         return path
 
     def _sync(self, directory: str) -> None:

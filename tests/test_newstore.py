@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from modules import StorageModule
+from tests.files import ObjectsAsFiles
 from tests.server import ROOT
-from tests.seven import SevenMethods
 
 sys.path.append(str(ROOT / "examples/newstore"))
 
 from newstore.newstore import NewStorage
 
 
-class NewStorageTest(SevenMethods, unittest.TestCase):
+class NewStorageTest(ObjectsAsFiles, unittest.TestCase):
     forged = '{{"object": "{}"}}'
 
     def make_module(self, directory: str) -> StorageModule:

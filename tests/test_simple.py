@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from simple.simple import SimpleStorage
-from tests.seven import SevenMethods
+from tests.files import ObjectsAsFiles
 
 
-class SimpleStorageTest(SevenMethods, unittest.TestCase):
+class SimpleStorageTest(ObjectsAsFiles, unittest.TestCase):
     forged = '{{"id": "{}"}}'
 
     def make_module(self, directory: str) -> SimpleStorage:

@@ -12,7 +12,7 @@ from typing import Any
 from unittest import mock
 
 from fsstore import FileStorage
-from tests.seven import CONTEXT
+from tests.files import CONTEXT
 
 RECORDED = ("open", "mkdir", "write", "fdatasync", "fsync", "link", "rename", "unlink")
 O_TMPFILE = "open(O_TMPFILE)"

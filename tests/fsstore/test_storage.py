@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from fsstore import FileStorage
-from tests.seven import CONTEXT, SevenMethods
+from tests.files import CONTEXT, ObjectsAsFiles
 
 
-class FileStorageTest(SevenMethods, unittest.TestCase):
+class FileStorageTest(ObjectsAsFiles, unittest.TestCase):
     def make_module(self, directory: str) -> FileStorage:
         return FileStorage(root=directory)
 
@@ -30,15 +30,6 @@ class FileStorageTest(SevenMethods, unittest.TestCase):
             with self.assertRaises(OSError):
                 call()
         self.assertEqual([path.read_bytes() for path in elsewhere.iterdir()], [b"data"])
-
-    def test_a_pipe_or_a_directory_is_no_object(self) -> None:
-        for make in (os.mkfifo, os.mkdir):
-            module_data = self.store(b"data")
-            self.path_of(module_data).unlink()
-            make(self.path_of(module_data))
-            for call in self.calls(module_data):
-                with self.subTest(make.__name__), self.assertRaises(OSError):
-                    call()
 
     def test_published_files_are_read_only_and_obey_the_umask(self) -> None:
         before = os.umask(0o027)
@@ -58,6 +49,12 @@ class FileStorageTest(SevenMethods, unittest.TestCase):
             self.make_module(str(self.directory))
         gc.collect()
         self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+
+    def test_a_root_that_was_removed_is_no_absent_object(self) -> None:
+        module_data = self.module.new_data(CONTEXT)
+        self.directory.rmdir()
+        with self.assertRaises(FileNotFoundError):
+            self.module.available(CONTEXT, module_data)
 
     def test_the_object_is_where_the_module_data_says_also_after_the_root_is_renamed(self) -> None:
         self.directory.rename(self.directory.parent / "renamed")

@@ -24,7 +24,7 @@ class NewStorage(StorageModule):
     def __init__(self, directory: str | None = None, volume: str = "objects", label: str = "", **unknown: Any) -> None:
         if unknown:
             raise ValueError(f"{', '.join(unknown)}: unknown; NewStorage takes directory, volume and label")
-        if not isinstance(directory, str) or not directory:
+        if not isinstance(directory, str) or not directory or "\0" in directory:
             raise ValueError("directory: missing, or not a path")
         if not isinstance(volume, str) or not re.fullmatch("[A-Za-z0-9_-]+", volume):
             raise ValueError("volume: not a name of letters, digits, _ and -")
@@ -86,15 +86,15 @@ class NewStorage(StorageModule):
     def _file(self, module_data: str) -> str:
         """Return the path that ``module_data`` tells, which comes from outside."""
         try:
-            record = json.loads(module_data[:4096])
+            record = json.loads(module_data) if len(module_data) <= 4096 else {}
             identity = record["object"]
             if len(record) > 1 or not re.fullmatch("[0-9a-f]{32}", identity):
                 raise ValueError
         except (ValueError, TypeError, KeyError, RecursionError):
             raise ValueError("module_data: not made by NewStorage") from None
         path = os.path.join(self._path, identity)
-        if os.path.islink(path):
-            raise ValueError(f"module_data: {path} is a symbolic link, not an object")
+        if os.path.islink(path) or (os.path.exists(path) and not os.path.isfile(path)):
+            raise ValueError(f"module_data: {path} is no plain file, and so no object")
         return path
 
     def _make(self, path: str) -> None:
