@@ -121,10 +121,10 @@ class StorageModule(ABC):
     def new_data(self, context: Context) -> str:
         """Reserve an identity for an object whose data is still to come.
 
-        *Called when* a user begins to store an object, before any byte of it is read.
+        *Called when* a user begins to store an object, before any of its data is assigned.
 
-        *The host guarantees* that it keeps ``str()`` of the result and hands that to the other
-        methods as ``module_data``, and that it calls :meth:`delete` with it some day, also when
+        *The host guarantees* that it keeps ``str()`` of the result, hands that to the other methods as
+        ``module_data`` and, once it has kept it, calls :meth:`delete` with it some day, also when
         :meth:`assign` was never called.
 
         *The module must* return a value unlike any that it, in any process, has returned; whose
@@ -154,6 +154,9 @@ class StorageModule(ABC):
         whole; raise if it is not, and then leave nothing new behind: no data, no temporary file.
         What ``stream`` raises goes out unchanged. The stream is not closed, and not touched after
         the return.
+
+        *The module may* leave new data that is whole in the place of the old when all that failed was
+        to make that durable: it raises, and cannot bring the old back.
 
         *Repeatable:* yes. The new data takes the place of the old in one step; a reader sees one or
         the other, and an ``assign`` that fails leaves the old as it was. *Concurrency:* of several
@@ -232,8 +235,9 @@ class StorageModule(ABC):
     def get_size(self, context: Context, module_data: str) -> int:
         """Return the size of an object: as many bytes as :meth:`get_read_stream` gives.
 
-        *Called when* a user asks for a range, to see whether it lies in the object, when the host
-        copies on the server, and after :meth:`assign`, to see that every byte was kept.
+        *Called when* a user reads, to see that the object is what was stored and that a range lies in
+        it, when the host copies on the server, and after :meth:`assign`, to see that every byte was
+        kept.
 
         *The module must* answer for the data as it now is, and without reading it.
 
@@ -250,7 +254,8 @@ class StorageModule(ABC):
     def statistics(self, context: Context) -> Mapping[str, Any]:
         """Tell an administrator about the storage behind this instance.
 
-        *Called when* an administrator looks, and every few seconds by what watches the storage.
+        *Called when* an administrator looks, or what watches the storage for one, as often as every
+        few seconds.
 
         *The module must* return what ``json.dumps`` takes, with the value ``capacity`` (see the
         head of :mod:`modules`), in a time that does not grow with the number of objects.
