@@ -123,9 +123,9 @@ class StorageModule(ABC):
 
         *Called when* a user begins to store an object, before any of its data is assigned.
 
-        *The host guarantees* that it keeps ``str()`` of the result, hands that to the other methods as
-        ``module_data`` and, once it has kept it, calls :meth:`delete` with it some day, also when
-        :meth:`assign` was never called.
+        *The host guarantees* that it keeps ``str()`` of the result and hands that to the other methods
+        as ``module_data``; and that, once it has kept it, it calls :meth:`delete` with it some day, also
+        when :meth:`assign` was never called.
 
         *The module must* return a value unlike any that it, in any process, has returned; whose
         ``str()`` has at most :data:`MODULE_DATA_LIMIT` bytes of UTF-8 and no NUL character; and be
