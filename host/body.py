@@ -69,9 +69,9 @@ class Body:
         try:
             return self._source.read(want)
         except (TimeoutError, BlockingIOError) as error:  # the latter where the socket itself has the limit
-            raise self._stop(TryAgain(f"the body stalled after {self.count} bytes: send it again")) from error
+            raise self._stop(TryAgain("the body stalled: send it again")) from error
         except Exception as error:  # each server has its own for a body that breaks off
-            raise self._stop(Invalid(f"the body broke off after {self.count} bytes: send it again")) from error
+            raise self._stop(Invalid("the body broke off: send it again")) from error
 
     def _look_at(self, data: bytes) -> None:
         if self.is_text:

@@ -29,9 +29,20 @@ def environment(*path: Path | str, **variables: str) -> dict[str, str]:
 class Server:
     """``vsm serve`` on a port of its own choice."""
 
-    def __init__(self, data: Path, *path: Path | str, password: str | None = PASSWORD, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *path: Path | str,
+        password: str | None = PASSWORD,
+        cwd: Path | None = None,
+        stalled: int | None = None,
+    ) -> None:
         variables = {} if password is None else {"VSM_ADMINISTRATOR_PASSWORD": password}
-        command = [sys.executable, "-m", "vsm", "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
+        program = ["-m", "vsm"]
+        if stalled is not None:  # seconds; as it is, it is too long for a test
+            setting = f"from vsm import serve, __main__; serve._STALLED = {stalled}; raise SystemExit(__main__.main())"
+            program = ["-c", setting]
+        command = [sys.executable, *program, "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
         self._said = [tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")]  # noqa: SIM115 (stop closes them)
         env = environment(*path, **variables)
         self.process = subprocess.Popen(command, env=env, cwd=cwd, stdout=self._said[0], stderr=self._said[1])
@@ -99,8 +110,8 @@ class ServerTest(unittest.TestCase):
         self.directory = Path(directory.name)
         self.data = self.directory / "cloud"
 
-    def serve(self, *path: Path | str, password: str | None = PASSWORD) -> Server:
-        server = Server(self.data, *path, password=password, cwd=self.directory)
+    def serve(self, *path: Path | str, password: str | None = PASSWORD, stalled: int | None = None) -> Server:
+        server = Server(self.data, *path, password=password, cwd=self.directory, stalled=stalled)
         self.addCleanup(server.stop)
         return server
 

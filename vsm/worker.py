@@ -14,8 +14,18 @@ __all__ = ["Worker"]
 log = logging.getLogger(__name__)
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Tell whether a record is more than that a connection brought nothing for its whole time."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], BlockingIOError)
+
+
 class Worker(ThreadWorker):  # type: ignore[misc]
     """Refuses what is no HTTP with one JSON object instead of a page."""
+
+    def init_process(self) -> None:
+        """Begin to serve."""
+        self.log.error_log.addFilter(_is_news)
+        super().init_process()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer a request that could not be parsed, or failed outside the application."""

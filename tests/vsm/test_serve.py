@@ -15,7 +15,6 @@ import time
 import unittest
 import urllib.request
 from pathlib import Path
-from unittest import mock
 
 from tests.server import PASSWORD, ROOT, Server, ServerTest, children, environment, needs_curl
 from vsm import serve
@@ -162,15 +161,24 @@ class ServeTest(ServerTest):
                 self.assertIn(f" {status} ".encode(), head.splitlines()[0])
                 self.assertEqual(json.loads(body).keys(), {"error", "id"})
 
-    def test_a_connection_that_brings_nothing_for_long_is_given_up(self) -> None:
-        with (
-            mock.patch.object(serve, "_STALLED", 7),
-            serve._bind("127.0.0.1", 0) as listener,
-            socket.create_connection(listener.getsockname()),
-            listener.accept()[0] as accepted,
-        ):
-            limit = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16)
-        self.assertEqual(struct.unpack("ll", limit), (7, 0))
+    def test_a_connection_that_brings_nothing_is_given_up(self) -> None:
+        server = self.serve(stalled=1)
+        provision(server)
+        with server.connect() as connection:
+            connection.sendall(f"{PUT}Content-Length: 10\r\n\r\n01234".encode())
+            self.assertIn(b" 503 ", connection.recv(1000).splitlines()[0])
+        with server.connect() as connection:
+            connection.sendall(b"GET /cdmi/ HTTP/1.1\r\nX-")
+            self.assertEqual(connection.recv(1000), b"")
+        self.assertEqual(self.objects(), [])
+        said = server.stop()
+        self.assertIn("the body stalled", said)
+        self.assertEqual(said.count("Traceback"), 0)
+
+    def test_the_limit_of_a_connection_is_half_a_minute(self) -> None:
+        with serve._bind("127.0.0.1", 0) as listener:
+            limit = listener.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16)
+        self.assertEqual(struct.unpack("ll", limit), (30, 0))
 
     def test_memory_does_not_grow_with_the_object(self) -> None:
         server = self.serve()
