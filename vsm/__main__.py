@@ -12,6 +12,7 @@ __all__ = ["main"]
 #: It is imported when it is asked for, so that none needs what another one needs.
 _COMMANDS = {
     "check": "see whether a storage module keeps the contract",
+    "bench": "measure a storage module beside the same system calls by hand",
     "serve": "run a cloud, making it first where there is none",
     "upkeep": "delete the data that no name points to any more",
 }

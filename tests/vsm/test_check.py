@@ -126,6 +126,7 @@ class CommandTest(unittest.TestCase):
         for wait in (0.3, 0.8, 1.3):
             with self.subTest(wait), self.start("fsstore.FileStorage", f"root={self.root}", "--repeat=50") as process:
                 while not any(self.root.iterdir()):
+                    self.assertIsNone(process.poll(), "it ended by itself")
                     time.sleep(0.01)
                 time.sleep(wait)
                 os.killpg(process.pid, signal.SIGINT)
