@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import unittest
 import zipfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from tests.checkout import copy_checkout
 from tests.server import ROOT, environment
+from vsm.new import FILES
 
 FSSTORE = ["__init__", "durable", "layout", "record", "storage"]
 
@@ -119,6 +121,7 @@ class InstallTest(unittest.TestCase):
     def test_pip_installs_the_whole_kit_with_its_command(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
             project, target = copy_checkout(Path(directory, "checkout")), Path(directory, "target")
+            leave_a_build(project / "examples/newstore")
             options = ("--quiet", "--no-deps", "--no-build-isolation", "--no-cache-dir", "--target", str(target))
             done = python(project, "-m", "pip", "install", *options, ".")
             self.assertEqual(done.returncode, 0, done.stderr)
@@ -127,3 +130,30 @@ class InstallTest(unittest.TestCase):
             for package in packages:
                 self.assertTrue((target / package / "py.typed").exists(), package)
             self.assertTrue((target / "bin/vsm").exists())
+            self.assertEqual(files(target / "vsm/template"), sorted(FILES))
+
+    def test_a_source_distribution_has_the_template_and_the_example(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            project = copy_checkout(Path(directory, "checkout"))
+            leave_a_build(project / "examples/newstore")
+            done = python(project, "setup.py", "--quiet", "sdist", "--formats", "tar", "--dist-dir", directory)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            (path,) = Path(directory).glob("*.tar")
+            with tarfile.open(path) as archive:
+                names = {name.partition("/")[2] for name in archive.getnames()}
+            for place in ("vsm/template", "examples/newstore"):
+                self.assertLessEqual({f"{place}/{name}" for name in FILES}, names)
+            self.assertNotIn("vsm/template/build/left.py", names)
+
+
+def leave_a_build(project: Path) -> None:
+    """Leave behind what builds and tests do."""
+    for name in ("build/left.py", "dist/left.py", "newstore/__pycache__/left.pyc", ".coverage"):
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text("")
+
+
+def files(directory: Path) -> list[str]:
+    """Return the relative paths of all files below ``directory`` but Python's own."""
+    paths = (path.relative_to(directory) for path in directory.rglob("*") if path.is_file())
+    return sorted(str(path) for path in paths if "__pycache__" not in path.parts)

@@ -11,6 +11,7 @@ __all__ = ["main"]
 #: A command is the module of its name in this package: ``add_arguments(parser)`` and ``run(options)``.
 #: It is imported when it is asked for, so that none needs what another one needs.
 _COMMANDS = {
+    "new": "write the project of a new storage module",
     "check": "see whether a storage module keeps the contract",
     "bench": "measure a storage module beside the same system calls by hand",
     "serve": "run a cloud, making it first where there is none",
