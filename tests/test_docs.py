@@ -1,4 +1,4 @@
-"""The README, followed word for word by a stranger with a fresh checkout and an empty home."""
+"""The documents, followed word for word by a stranger with a fresh checkout and an empty home."""
 
 import os
 import re
@@ -11,15 +11,24 @@ import time
 import unittest
 from pathlib import Path
 
+from conformance.requirements import Capability
+from conformance.suite import Promises
 from tests.checkout import copy_checkout
+from tests.contract_page import PAGE, page
 from tests.server import ROOT, needs_curl
 
-SERVE = "./run serve"
+SERVE = re.compile(r"(?:\./run|\bvsm) serve\b")
+AFTERNOON = ROOT / "docs/writing-a-module.md"
 
 
-def blocks(text: str) -> list[str]:
-    """Return the shell commands of a Markdown text, a string for each block."""
-    return re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+def blocks(text: str, language: str = "sh") -> list[str]:
+    """Return the blocks of a Markdown text that are in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def prose(text: str) -> str:
+    """Return a Markdown text without its blocks of code."""
+    return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def free_port() -> int:
@@ -37,49 +46,107 @@ class ReadmeTest(unittest.TestCase):
         self.assertIn("setup.py --quiet nosetests", (ROOT / "run").read_text("utf-8"))
 
     def test_every_link_leads_somewhere(self) -> None:
-        for path in ROOT.glob("*.md"):
-            for target in re.findall(r"\]\(([^)#]+)\)", path.read_text("utf-8")):
+        for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")):
+            for target in re.findall(r"\]\(([^)#]+)\)", prose(path.read_text("utf-8"))):
                 if not target.startswith("https:"):
-                    self.assertTrue((ROOT / target).exists(), f"{path.name}: {target}")
+                    self.assertTrue((path.parent / target).exists(), f"{path.name}: {target}")
 
-    @needs_curl
-    def test_every_command_works(self) -> None:
-        with tempfile.TemporaryDirectory() as directory:
-            stranger = Stranger(Path(directory))
-            self.addCleanup(stranger.leave)
-            said = [stranger.do(block) for block in blocks(self.text) if block != "./run test\n"]
-        text = "".join(said)
-        self.assertIn("Serving", text)
-        self.assertIn("< HTTP/1.1 204 No Content", text)
-        self.assertIn("# Storage modules", text)
-        self.assertIn('"label": "the first"', text)
+
+class ContractPageTest(unittest.TestCase):
+    def test_it_is_what_the_docstrings_say(self) -> None:
+        self.assertEqual(PAGE.read_text("utf-8"), page(), "python -m tests.contract_page writes it anew")
+
+    def test_nothing_of_the_docstrings_markup_is_left(self) -> None:
+        self.assertIsNone(re.search(r"``|:\w+:`|^:\w+|::$|^=+ ", prose(page()), re.MULTILINE))
+
+
+class AfternoonTest(unittest.TestCase):
+    text = AFTERNOON.read_text("utf-8")
+
+    def test_every_finding_is_one_of_the_kit(self) -> None:
+        named = re.findall(r"^\| `(test_\w+)`", self.text, re.MULTILINE)
+        self.assertGreater(len(named), 15)
+        self.assertEqual([name for name in named if not hasattr(Promises, name)], [])
+
+    def test_it_names_all_that_may_be_lacking(self) -> None:
+        for capability in Capability:
+            self.assertIn(f"`{capability}`", self.text)
+
+
+@needs_curl
+class FollowedTest(unittest.TestCase):
+    """Both ways, each by a stranger; they share a checkout, since its environment takes a while to make."""
+
+    directory: Path
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        directory = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(directory.cleanup)
+        cls.directory = Path(directory.name)
+        copy_checkout(cls.directory / "checkout")
+
+    def stranger(self, name: str) -> "Stranger":
+        home = self.directory / name
+        home.mkdir()
+        stranger = Stranger(self.directory / "checkout", home)
+        self.addCleanup(stranger.leave)
+        return stranger
+
+    def test_every_command_of_the_readme_works(self) -> None:
+        stranger = self.stranger("readme")
+        text = (ROOT / "README.md").read_text("utf-8")
+        said = "".join(stranger.do(block) for block in blocks(text) if block != "./run test\n")
+        self.assertIn("Serving", said)
+        self.assertIn("< HTTP/1.1 204 No Content", said)
+        self.assertIn("# Storage modules", said)
+        self.assertIn('"label": "the first"', said)
+
+    def test_every_command_of_the_afternoon_works(self) -> None:
+        stranger = self.stranger("afternoon")
+        text = AFTERNOON.read_text("utf-8")
+        adopter, wrapper = blocks(text, "python")
+        project = stranger.home / "work/tape"
+        said = ""
+        for block in blocks(text):
+            said += stranger.do(block)
+            if "vsm new" in block:  # what the reader saves and changes
+                (project / "reserve.py").write_text(wrapper)
+                test = project / "tests/test_tape.py"
+                kept = "import json\nfrom pathlib import Path\n" + test.read_text("utf-8").partition("class ")[0]
+                test.write_text(kept + adopter)
+        self.assertIn("\nOK (SKIP=1)\n", said)
+        self.assertEqual(said.count(" kept, 1 not tried; "), 2)
+        self.assertIn("tape.tape.TapeStorage, by hand in ", said)
+        self.assertIn("HTTP/1.1 204 No Content", said)
+        self.assertRegex(said, r"\n[0-9a-f]{32}\n\Z")
 
 
 class Stranger:
     """Runs blocks of commands one after the other, in one shell; servers stay up in a second one."""
 
-    def __init__(self, directory: Path) -> None:
-        self._checkout = copy_checkout(directory / "checkout")
-        home = directory / "home"
-        home.mkdir()
+    def __init__(self, checkout: Path, home: Path) -> None:
+        self.home = home
+        self._checkout = checkout
         kept = ("PATH", "LANG", "PIP_INDEX_URL", "PIP_FIND_LINKS", "PIP_CERT", "SSL_CERT_FILE", "PIP_CACHE_DIR")
         self._env = {name: os.environ[name] for name in kept if name in os.environ} | {"HOME": str(home)}
         # A virtual environment in which the tests run is none of the stranger's.
         own = os.environ.get("VIRTUAL_ENV", str(ROOT / ".venv"))
         self._env["PATH"] = os.pathsep.join(p for p in self._env["PATH"].split(os.pathsep) if not p.startswith(own))
-        self._state = directory / "state"
+        self._state = home / ".state"
         self._state.write_text("")
+        self._go_on = f'. {self._state}\ncd "$PWD"'
         self._port = str(free_port())
         self._server: subprocess.Popen[bytes] | None = None
 
     def do(self, block: str) -> str:
         """Run one block, and return what it said."""
         script = block.replace("8080", self._port)
-        if SERVE in script:
+        if SERVE.search(script):
             self.leave()
-            return self._serve(script.replace(SERVE, f"{SERVE} --listen 127.0.0.1:{self._port}"))
-        # The shell's variables go on from block to block.
-        script = f"set -a -e -o pipefail\n. {self._state}\n{script}\nexport -p > {self._state}\n"
+            return self._serve(SERVE.sub(rf"\g<0> --listen 127.0.0.1:{self._port}", script))
+        # The shell's variables and its directory go on from block to block.
+        script = f"set -a -e -o pipefail\n{self._go_on}\n{script}\nexport -p > {self._state}\n"
         done = subprocess.run(
             ["bash", "-c", script], cwd=self._checkout, env=self._env, capture_output=True, timeout=300, text=True
         )
@@ -88,10 +155,10 @@ class Stranger:
         return done.stdout + done.stderr
 
     def _serve(self, script: str) -> str:
-        log = self._checkout / "serve.log"
+        log = self.home / "serve.log"
         with log.open("wb") as out:
             self._server = subprocess.Popen(
-                ["bash", "-c", f". {self._state}\n{script}"],
+                ["bash", "-c", f"{self._go_on}\n{script}"],
                 cwd=self._checkout,
                 env=self._env,
                 stdout=out,
