@@ -112,9 +112,7 @@ class FollowedTest(unittest.TestCase):
             said += stranger.do(block)
             if "vsm new" in block:  # what the reader saves and changes
                 (project / "reserve.py").write_text(wrapper)
-                test = project / "tests/test_tape.py"
-                kept = "import json\nfrom pathlib import Path\n" + test.read_text("utf-8").partition("class ")[0]
-                test.write_text(kept + adopter)
+                (project / "tests/test_tape.py").write_text(adopter)
         self.assertIn("\nOK (SKIP=1)\n", said)
         self.assertEqual(said.count(" kept, 1 not tried; "), 2)
         self.assertIn("tape.tape.TapeStorage, by hand in ", said)
