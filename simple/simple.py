@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import uuid
 from typing import Any, BinaryIO
 
@@ -103,8 +104,9 @@ class SimpleStorage(StorageModule):
         except (ValueError, TypeError, KeyError, RecursionError):
             raise ValueError("module_data: not made by SimpleStorage") from None
         path = os.path.join(self.storage_dir, identity)
-        if os.path.islink(path) or (os.path.exists(path) and not os.path.isfile(path)):
-            raise ValueError(f"module_data: {path} is no plain file, and so no object")
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.lstat(path).st_mode):
+                raise ValueError(f"module_data: {path} is no plain file, and so no object")
         return path
 
     def _sync(self, directory: str) -> None:

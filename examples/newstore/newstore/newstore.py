@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import uuid
 from typing import Any, BinaryIO
 
@@ -93,8 +94,9 @@ class NewStorage(StorageModule):
         except (ValueError, TypeError, KeyError, RecursionError):
             raise ValueError("module_data: not made by NewStorage") from None
         path = os.path.join(self._path, identity)
-        if os.path.islink(path) or (os.path.exists(path) and not os.path.isfile(path)):
-            raise ValueError(f"module_data: {path} is no plain file, and so no object")
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.lstat(path).st_mode):
+                raise ValueError(f"module_data: {path} is no plain file, and so no object")
         return path
 
     def _make(self, path: str) -> None:
