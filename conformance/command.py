@@ -77,7 +77,7 @@ def _run(options: argparse.Namespace) -> int:
         if path is not None:
             _write(path, text(options.module, verdicts))
     if len(_KIT) == 1:
-        print("The model was not tried: hypothesis is missing: pip install 'storage-modules[conformance]'")
+        print("The model was not tried: hypothesis is missing: in the kit's directory: pip install '.[conformance]'")
     for module_data, reason in Promises.undeleted.items():
         print(f"not deleted: {module_data[:100]!r}: {reason}", file=sys.stderr)
     return 1 if any(verdict.outcome is Outcome.BROKEN for verdict in verdicts) else 0

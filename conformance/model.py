@@ -1,6 +1,6 @@
 """A model: a dictionary, which a module must agree with whatever is done in whatever order.
 
-It needs hypothesis (``pip install 'storage-modules[conformance]'``), which shrinks a history in
+It needs hypothesis (``pip install '.[conformance]'``), which shrinks a history in
 which they disagree to the shortest that still does.
 """
 

@@ -82,7 +82,7 @@ def _try_plot(path: Path) -> None:
     if path.suffix not in (".png", ".svg"):
         raise CannotRunError(f"--plot {path}: neither .png nor .svg")
     if find_spec("matplotlib") is None:
-        raise CannotRunError("--plot needs matplotlib: pip install 'storage-modules[plot]'")
+        raise CannotRunError("--plot needs matplotlib: in the kit's directory: pip install '.[plot]'")
     try:
         path.write_bytes(b"")
     except OSError as error:

@@ -21,7 +21,7 @@ class CountsWithoutALock(MemoryStorage):
 
     def make_identity(self) -> str:
         count = self.count
-        time.sleep(0)  # where the other thread comes in
+        time.sleep(0.001)  # where the other thread comes in
         self.count = count + 1
         return f"{count:032x}"
 

@@ -152,7 +152,7 @@ class _Lent:
         if self._closed:
             raise ValueError("closed")
         self._file.seek(self._place)
-        time.sleep(0)  # where another thread comes in
+        time.sleep(0.001)  # where another thread comes in
         data = self._file.read(size)
         self._place += len(data)
         return data
@@ -288,7 +288,7 @@ class LooksBeforeItOpens(DirectoryStorage):
         path = self.path(module_data)
         if not os.path.exists(path):
             raise FileNotFoundError(path)
-        time.sleep(0.002)  # where another thread deletes it
+        time.sleep(0.005)  # where another thread deletes it
         try:
             return open(path, "rb")
         except OSError:

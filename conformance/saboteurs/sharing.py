@@ -22,7 +22,7 @@ class NotesTheCurrentObject(MemoryStorage):
     def assign(self, context: Context, module_data: str, stream: Source) -> None:
         self.current = self.check(module_data)
         data = b"".join(iter(lambda: stream.read(65536), b""))
-        time.sleep(0)  # where another thread comes in
+        time.sleep(0.001)  # where another thread comes in
         self.objects[self.current] = data
 
 
@@ -65,7 +65,7 @@ class UnlinksBeforeItRenames(DirectoryStorage):
 
     def publish(self, temporary: str, path: str) -> None:
         self.give_up(path)
-        time.sleep(0.001)
+        time.sleep(0.005)
         super().publish(temporary, path)
 
 

@@ -44,7 +44,7 @@ class SaboteursTest(unittest.TestCase):
         for saboteur, tests in SABOTEURS.items():
             for test in tests:
                 with self.subTest(saboteur=saboteur.__name__, test=test):
-                    self.assertEqual(outcome(saboteur, test), "killed")
+                    self.assertEqual(outcome(saboteur, test), "killed", f"{saboteur.__name__} by {test}")
 
     def test_every_test_kills_one(self) -> None:
         tests = set(unittest.defaultTestLoader.getTestCaseNames(adopt(MemoryStorage)))

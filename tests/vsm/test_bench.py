@@ -90,7 +90,7 @@ class BenchTest(unittest.TestCase):
         command = [sys.executable, "-c", code, "bench", MODULE, f"directory={self.root}", "--plot=plot.svg"]
         done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
         self.assertEqual((done.returncode, done.stdout), (2, ""))
-        self.assertEqual(done.stderr, "bench: --plot needs matplotlib: pip install 'storage-modules[plot]'\n")
+        self.assertEqual(done.stderr, "bench: --plot needs matplotlib: in the kit's directory: pip install '.[plot]'\n")
 
     def test_a_module_that_fails_is_exit_status_1(self) -> None:
         (self.directory / "outer.py").write_text(_OUTER)
