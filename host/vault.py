@@ -106,7 +106,7 @@ class Vault:
         module = self._module(policy)
         with _judged():
             module_data = str(module.new_data(self._loader.context))
-        if len(module_data.encode("utf-8", "surrogatepass")) > MODULE_DATA_LIMIT or not _is_text(module_data):
+        if not _can_be_kept(module_data):
             raise Failed("the storage module made a module_data that cannot be kept")
         row = {"module": policy, "module_data": module_data, "since": int(time.time()), "process": self.process}
         with writing(self._engine) as connection:
@@ -194,9 +194,12 @@ def _add(connection: Connection, account: Account, parent: Node, name: str, valu
     return identity
 
 
-def _is_text(module_data: str) -> bool:
+def _can_be_kept(module_data: str) -> bool:
     """Tell whether every database keeps ``module_data`` as it is."""
-    return "\0" not in module_data and not any("\ud800" <= character <= "\udfff" for character in module_data)
+    try:
+        return len(module_data.encode()) <= MODULE_DATA_LIMIT and "\0" not in module_data
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
 
 
 def _insert(connection: Connection, table: Table, row: dict[str, Any]) -> int:

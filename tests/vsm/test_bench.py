@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import unittest
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tests.server import environment
+from tests.server import ROOT, environment
 
 MODULE = "conformance.saboteurs.correct.DirectoryStorage"
 OPERATIONS = ("put", "get", "range", "size", "delete")
@@ -61,11 +62,11 @@ class BenchTest(unittest.TestCase):
         self.assert_nothing_left()
 
     def test_a_module_on_another_one_and_a_plot_in_pixels(self) -> None:
-        (self.directory / "outer.py").write_text(_OUTER)
+        shutil.copy(ROOT / "tests/vsm/wrapping.py", self.directory)
         inner = f"local={MODULE}:directory={self.root}"
-        status, output, error = self.bench("outer.Outer", "--with", inner, "--plot=plot.png")
+        status, output, error = self.bench("wrapping.Wrapping", "inner=local", "--with", inner, "--plot=plot.png")
         self.assertEqual((status, error), (0, ""))
-        self.assertIn(f"outer.Outer, by hand in {self.root}\n", output)
+        self.assertIn(f"wrapping.Wrapping, by hand in {self.root}\n", output)
         self.assertTrue((self.directory / "plot.png").read_bytes().startswith(b"\x89PNG\r\n"))
 
     def test_what_cannot_run_is_told_in_one_line(self) -> None:
@@ -93,10 +94,10 @@ class BenchTest(unittest.TestCase):
         self.assertEqual(done.stderr, "bench: --plot needs matplotlib: in the kit's directory: pip install '.[plot]'\n")
 
     def test_a_module_that_fails_is_exit_status_1(self) -> None:
-        (self.directory / "outer.py").write_text(_OUTER)
-        status, output, error = self.bench("outer.Outer", f"directory={self.root}")
+        shutil.copy(ROOT / "tests/vsm/wrapping.py", self.directory)
+        status, output, error = self.bench("wrapping.Wrapping", "inner=local", f"directory={self.root}")
         self.assertEqual((status, output), (1, ""))
-        self.assertRegex(error, r"\Avsm bench: outer.Outer: LookupError: .*local.*\n\Z")
+        self.assertRegex(error, r"\Avsm bench: wrapping.Wrapping: LookupError: .*local.*\n\Z")
 
     def test_an_interrupt_leaves_nothing(self) -> None:
         with self.start(MODULE, f"directory={self.root}") as process:
@@ -108,28 +109,3 @@ class BenchTest(unittest.TestCase):
             _, error = process.communicate(timeout=60)
         self.assertEqual((process.returncode, error), (130, "\nbench: interrupted; what was stored is deleted\n"))
         self.assert_nothing_left()
-
-
-_OUTER = """
-from modules import StorageModule
-
-class Outer(StorageModule):
-    def __init__(self, directory=None):
-        pass
-    def find(self, context):
-        return context["func"]["getModule"]("local")
-    def new_data(self, context):
-        return self.find(context).new_data(context)
-    def assign(self, context, module_data, stream):
-        self.find(context).assign(context, module_data, stream)
-    def available(self, context, module_data):
-        return self.find(context).available(context, module_data)
-    def get_read_stream(self, context, module_data):
-        return self.find(context).get_read_stream(context, module_data)
-    def delete(self, context, module_data):
-        self.find(context).delete(context, module_data)
-    def get_size(self, context, module_data):
-        return self.find(context).get_size(context, module_data)
-    def statistics(self, context):
-        return self.find(context).statistics(context)
-"""

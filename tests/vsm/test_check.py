@@ -90,7 +90,7 @@ class CommandTest(unittest.TestCase):
         self.assertEqual(self.files(), [])
 
     def test_a_module_gets_those_that_it_stands_on(self) -> None:
-        (self.directory / "wrapping.py").write_text(_WRAPPING)
+        shutil.copy(ROOT / "tests/vsm/wrapping.py", self.directory)
         status, output, error = self.check(
             "wrapping.Wrapping", "inner=local", "--with", f"local=fsstore.FileStorage:root={self.root}"
         )
@@ -138,30 +138,3 @@ class CommandTest(unittest.TestCase):
                     os.killpg(process.pid, 0)
             shutil.rmtree(self.root)
             self.root.mkdir()
-
-
-_WRAPPING = """
-from modules import StorageModule
-
-class Wrapping(StorageModule):
-    def __init__(self, inner=None, **unknown):
-        if unknown or not inner:
-            raise ValueError("inner: missing, or there are others")
-        self.inner = inner
-    def find(self, context):
-        return context["func"]["getModule"](self.inner)
-    def new_data(self, context):
-        return self.find(context).new_data(context)
-    def assign(self, context, module_data, stream):
-        self.find(context).assign(context, module_data, stream)
-    def available(self, context, module_data):
-        return self.find(context).available(context, module_data)
-    def get_read_stream(self, context, module_data):
-        return self.find(context).get_read_stream(context, module_data)
-    def delete(self, context, module_data):
-        self.find(context).delete(context, module_data)
-    def get_size(self, context, module_data):
-        return self.find(context).get_size(context, module_data)
-    def statistics(self, context):
-        return self.find(context).statistics(context)
-"""
