@@ -44,11 +44,16 @@ class Child:
         self._patience = patience
         self._near, far = _FORK.Pipe()
         self._process = _FORK.Process(target=_serve, args=(work, self._near, far), daemon=True)
-        with warnings.catch_warnings():
-            # A module that has threads makes Python 3.12 and newer warn; whether it can bear the fork
-            # is what is being tried.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._process.start()
+        # Ctrl-C goes to all. The child ignores it, and must not be met by it before it comes to that.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            with warnings.catch_warnings():
+                # A module that has threads makes Python 3.12 and newer warn; whether it can bear the
+                # fork is what is being tried.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         far.close()
 
     def __enter__(self) -> "Child":
@@ -95,7 +100,8 @@ def die() -> NoReturn:
 
 
 def _serve(work: Callable[[Parent], Any], near: Connection, far: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all, and the parent ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     near.close()  # or the parent's end would never be seen closed
     try:
         result = work(Parent(far))
