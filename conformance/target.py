@@ -121,11 +121,12 @@ def _load(dotted: str) -> type[StorageModule]:
 
 
 def _try(made: Maker) -> None:
-    """Make an instance, to see that there is anything to check.
+    """Configure the module as an administrator does, to see that there is anything to check.
 
     :raises CannotRunError: the module refuses its arguments.
     """
     try:
+        made.cls.prepare(**made.arguments)
         made()
     except Exception as error:  # a vendor's constructor may raise anything
         raise CannotRunError(f"{made.dotted}: refuses its arguments: {_reason(error)}") from error

@@ -1,4 +1,4 @@
-"""Durable files: the only room that syncs, links and renames.
+"""What survives a power cut: the only room that syncs, and that makes and removes names.
 
 Paths are never handed to the kernel whole. A directory is opened once, and what lies in it is named
 relative to that descriptor and without following a symbolic link, so that no link and no directory
@@ -7,172 +7,181 @@ that is swapped meanwhile leads anywhere else.
 
 import errno
 import os
-import secrets
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from typing import Any
 
-from modules import Source
+__all__ = [
+    "LEVELS",
+    "Directory",
+    "Durability",
+    "NotAFile",
+    "is_refusal",
+    "open_directory",
+    "open_object",
+    "require_file",
+    "stat_object",
+]
 
-__all__ = ["make_directory", "open_directory", "open_object", "publish", "remove", "stat_object"]
+#: How much is durable when a call returns, the safest first:
+#: *full*: data and names; *data*: what has a name is whole, but a power cut may take the name of what was
+#: stored last, or bring back what was deleted last; *none*: only a crash of the process loses nothing.
+LEVELS = ("full", "data", "none")
 
-_BLOCK = 1024 * 1024  # bytes a read: 1.2 times the rate of 64 KiB on ext4
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OBJECT = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # O_NONBLOCK: never wait for a planted pipe
-_WRITE = os.O_WRONLY | os.O_CLOEXEC
-_MODE = 0o444  # less the umask: what is published is never written to again
-# What open(2) says where there is no O_TMPFILE: the file system cannot, or the kernel does not know it.
-_NO_TMPFILE = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT}
+# What a file system says that cannot do a thing at all. EPERM: of links and modes, on FAT and through FUSE.
+_REFUSALS = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENOTTY, errno.EPERM}
+_NO_DIRECTORY_SYNC = _REFUSALS | {errno.EBADF, errno.EACCES, errno.EISDIR}  # NFS, CIFS and FUSE differ
 
 
-@contextmanager
-def open_directory(parent: int, name: str) -> Iterator[int]:
-    """Open the directory ``name`` of the directory ``parent`` and give its descriptor.
+class NotAFile(OSError):
+    """What has the name of an object is none. It says nothing about the device."""
+
+
+class Directory:
+    """An open directory. It is closed when nobody has it any more, so that no thread loses it while it works.
+
+    :param parent: the directory in which it lies, and
+    :param name: its name there; None for a root.
+    """
+
+    __slots__ = ("_device", "_inode", "_name", "_parent", "descriptor", "is_settled")
+
+    def __init__(self, descriptor: int, parent: "Directory | None" = None, name: str = "") -> None:
+        self.descriptor = descriptor
+        self.is_settled = False  # whether its own name is known to be durable
+        self._parent = parent
+        self._name = name
+        status = os.fstat(descriptor)
+        self._device, self._inode = status.st_dev, status.st_ino
+
+    def __del__(self, _close: Any = os.close) -> None:
+        _close(self.descriptor)
+
+    def is_in_place(self) -> bool:
+        """Tell whether it still has its name, below the root: that it was not removed, and not moved away."""
+        directory = self
+        while directory._parent is not None:
+            try:
+                status = os.stat(directory._name, dir_fd=directory._parent.descriptor, follow_symlinks=False)
+            except FileNotFoundError:
+                return False
+            if status.st_ino != directory._inode or status.st_dev != directory._device:
+                return False
+            directory = directory._parent
+        return True
+
+
+class Durability:
+    """How much is durable, and what the file system cannot do for it.
+
+    :param level: one of :data:`LEVELS`.
+    """
+
+    def __init__(self, level: str) -> None:
+        self.level = level
+        #: What works less well on this file system than it should, by what was refused.
+        self.weaker: dict[str, str] = {}
+
+    def sync_file(self, descriptor: int) -> None:
+        """Make the data and the attributes of a file durable: fsync, for fdatasync may leave attributes out."""
+        if self.level == "none":
+            return
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in _REFUSALS:
+                raise
+            self.weaker["file sync"] = "files cannot be synced: a power cut may leave them empty or torn"
+
+    def sync_directory(self, descriptor: int) -> None:
+        """Make the names in a directory durable."""
+        if self.level != "full":
+            return
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in _NO_DIRECTORY_SYNC:
+                raise
+            self.weaker["directory sync"] = "directories cannot be synced: a power cut may undo what was done last"
+
+    def make_directory(self, parent: Directory, name: str, mode: int, group: int) -> Directory:
+        """Open the directory ``name`` of ``parent``, make it if it is missing, and sync ``parent`` either way.
+
+        Either way, since who made it, another process or thread, may not have come to that yet, and
+        what is stored in a directory that a power cut takes away is lost whoever made the directory.
+        """
+        is_new = True
+        try:
+            os.mkdir(name, mode, dir_fd=parent.descriptor)
+        except FileExistsError:
+            is_new = False
+        directory = open_directory(parent, name)
+        if is_new and group >= 0:
+            self.set_group(directory.descriptor, group)
+        self.sync_directory(parent.descriptor)
+        directory.is_settled = True
+        return directory
+
+    def set_group(self, descriptor: int, group: int) -> None:
+        """Give a file or a directory to ``group``, where the file system has groups."""
+        try:
+            os.fchown(descriptor, -1, group)
+        except OSError as error:
+            if not is_refusal(error):
+                raise
+            self.weaker["group"] = "the group cannot be set: the file system or the system's rights refuse it"
+
+    def remove(self, directory: int, name: str) -> None:
+        """Remove the file ``name`` of ``directory``, durably; it may be absent already.
+
+        The directory is synced also when there was nothing to remove: an earlier call may have been
+        interrupted between the two.
+        """
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=directory)
+        self.sync_directory(directory)
+
+
+def is_refusal(error: OSError) -> bool:
+    """Tell whether ``error`` says that the file system cannot do a thing at all."""
+    return error.errno in _REFUSALS
+
+
+def open_directory(parent: Directory, name: str) -> Directory:
+    """Open the directory ``name`` of the directory ``parent``.
 
     :raises FileNotFoundError: there is none.
     :raises NotADirectoryError: a file or a symbolic link has that name.
     """
-    descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def make_directory(parent: int, name: str) -> None:
-    """Make the directory ``name`` of ``parent`` if it is missing, and sync ``parent`` either way."""
-    with suppress(FileExistsError):
-        os.mkdir(name, dir_fd=parent)
-    os.fsync(parent)
-
-
-def publish(directory: int, name: str, source: Source) -> None:
-    """Make what ``source`` gives the file ``name`` of ``directory``, in one step and durably.
-
-    The file has no name while it is written, so that a crash meanwhile leaves nothing to clean up;
-    where the file system cannot do that it has a temporary one. Then, in this order:
-
-    1. the data is synced, since a name must not survive a crash without it;
-    2. the file gets its name: by a link if there is none of that name, else by a temporary name and
-       a rename, which takes the old one's place in one step;
-    3. the directory is synced, since a name in memory alone would not survive either.
-
-    An error, of ``source`` too, comes through, and leaves the name as it was. Only if the last step
-    fails where a file was replaced the new one stays, whole: the old one cannot be had back.
-    """
-    descriptor, temporary = _open_new(directory)
-    try:
-        try:
-            _copy(source, descriptor)
-            os.fdatasync(descriptor)
-            is_new = _name(directory, descriptor, temporary, name)
-        except BaseException:
-            if temporary is not None:
-                _unlink(directory, temporary)
-            raise
-    finally:
-        os.close(descriptor)
-    try:
-        os.fsync(directory)
-    except BaseException:
-        if is_new:
-            _unlink(directory, name)
-        raise
+    return Directory(os.open(name, _DIRECTORY, dir_fd=parent.descriptor), parent, name)
 
 
 def open_object(directory: int, name: str) -> int:
-    """Open the file ``name`` of ``directory`` for reading and return its descriptor.
+    """Open what is named ``name`` in ``directory`` for reading and return its descriptor.
 
-    :raises FileNotFoundError: there is none.
-    :raises OSError: what has that name is no plain file.
+    Whether it is a plain file is still to be looked at.
+
+    :raises FileNotFoundError: there is nothing of that name.
     """
-    descriptor = os.open(name, _OBJECT, dir_fd=directory)
-    try:
-        _require_file(os.fstat(descriptor), name)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
+    return os.open(name, _OBJECT, dir_fd=directory)
 
 
 def stat_object(directory: int, name: str) -> os.stat_result:
-    """Return the status of the file ``name`` of ``directory``; errors as of :func:`open_object`."""
-    status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    _require_file(status, name)
-    return status
+    """Return the status of the file ``name`` of ``directory``.
 
-
-def remove(directory: int, name: str) -> None:
-    """Remove the file ``name`` of ``directory``, durably; it may be absent already.
-
-    The directory is synced also when there was nothing to remove: an earlier call may have been
-    interrupted between the two.
+    :raises FileNotFoundError: there is none.
+    :raises NotAFile: what has that name is no plain file.
     """
-    with suppress(FileNotFoundError):
-        stat_object(directory, name)
-        os.unlink(name, dir_fd=directory)
-    os.fsync(directory)
+    return require_file(os.stat(name, dir_fd=directory, follow_symlinks=False), name)
 
 
-def _open_new(directory: int) -> tuple[int, str | None]:
-    """Open a new file and return its descriptor and temporary name, None where it needs none."""
-    try:
-        return os.open(".", _WRITE | os.O_TMPFILE, _MODE, dir_fd=directory), None
-    except OSError as error:
-        if error.errno not in _NO_TMPFILE:
-            raise
-    name = _temporary_name()
-    return os.open(name, _WRITE | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _MODE, dir_fd=directory), name
+def require_file(status: os.stat_result, name: str) -> os.stat_result:
+    """Return ``status``.
 
-
-def _temporary_name() -> str:
-    return f".{secrets.token_hex(16)}.new"
-
-
-def _copy(source: Source, descriptor: int) -> None:
-    while block := source.read(_BLOCK):
-        view = memoryview(block)
-        while view:
-            view = view[os.write(descriptor, view) :]
-
-
-def _name(directory: int, descriptor: int, temporary: str | None, name: str) -> bool:
-    """Give the file its name, and tell whether there was none of that name."""
-    if temporary is None:
-        try:
-            _link(directory, descriptor, name)
-        except FileExistsError:
-            temporary = _temporary_name()  # only a rename replaces, and that needs a name to begin with
-            _link(directory, descriptor, temporary)
-        else:
-            return True
-    try:
-        is_new = not _is_file(directory, name)
-        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-    except BaseException:
-        _unlink(directory, temporary)
-        raise
-    return is_new
-
-
-def _link(directory: int, descriptor: int, name: str) -> None:
-    os.link(f"/proc/self/fd/{descriptor}", name, dst_dir_fd=directory, follow_symlinks=True)
-
-
-def _is_file(directory: int, name: str) -> bool:
-    """Tell whether ``name`` is there; a link or a directory of that name is not ours to replace, and an error."""
-    try:
-        stat_object(directory, name)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _unlink(directory: int, name: str) -> None:
-    with suppress(FileNotFoundError):  # somebody else removed it: that is what was wanted
-        os.unlink(name, dir_fd=directory)
-
-
-def _require_file(status: os.stat_result, name: str) -> None:
+    :raises NotAFile: it is that of something else than a plain file.
+    """
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EIO, "not a plain file, so not an object", name)
+        raise NotAFile(errno.EIO, "not a plain file, so not an object", name)
+    return status

@@ -1,15 +1,40 @@
 """FileStorage: the seven methods, and nothing else."""
 
+import errno
 import os
-import weakref
-from contextlib import ExitStack, suppress
-from io import FileIO
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
+from operator import length_hint
+from typing import Any, TypeVar
 
-from fsstore import durable, layout, record
+from fsstore import arguments, counters, layout, marker, quarantine, record, sidecar
+from fsstore.checksum import ATTRIBUTE
+from fsstore.counters import Counters
+from fsstore.durable import Durability, open_object, require_file, stat_object
+from fsstore.health import Health
+from fsstore.newfile import NewFile, Style
+from fsstore.reader import ObjectStream
+from fsstore.root import Root, open_root
+from fsstore.space import Space
 from modules import Context, Source, StorageModule
 
-__all__ = ["FileStorage"]
+__all__ = ["FileStorage", "make_root"]
+
+_BLOCK = 1024 * 1024  # bytes a read: 1.2 times the rate of 64 KiB on ext4
+_FRESH = 1.0  # seconds for which it is believed that the root is where it was
+_QUARANTINED = 100  # objects that one instance takes out of service: where more are corrupt, the memory may be
+
+T = TypeVar("T")
+
+
+def make_root(root: str) -> None:
+    """Make the directory ``root``, which exists and is empty, a storage; one that is one stays as it is.
+
+    :raises OSError: it holds something else, or cannot be written to.
+    """
+    directory = open_root(root)
+    marker.make(root, directory)
+    counters.make(directory)
 
 
 class FileStorage(StorageModule):
@@ -17,80 +42,193 @@ class FileStorage(StorageModule):
 
     Several processes, and several machines on a file system that they share, may use one root.
 
-    :param root: the absolute path of the directory; it must exist.
-    :raises ValueError: ``root`` is missing or relative, or there are arguments beside it.
-    :raises OSError: ``root`` is no directory in which files can be made.
+    :param root: the absolute path of the directory, once :meth:`prepare` or :func:`make_root` has
+        made it a storage. A directory that is none is refused: its disk may not be mounted.
+    :param durability: ``full``, ``data`` or ``none``; :data:`fsstore.durable.LEVELS` says what each keeps.
+    :param reserve: what writes leave free: a part of the file system such as ``"1%"``, or bytes such as
+        ``"10 GiB"`` or a number. Deletions need no space and are never refused.
+    :param checksum: ``crc32``, ``xxh3`` (with the package xxhash) or ``none``.
+    :param read_only: whether to refuse writes; deletions are none.
+    :param file_mode: of objects, in octal digits; the umask is taken off.
+    :param directory_mode: of directories that are made, likewise.
+    :param group: the name or number of the group of what is made; None: as the file system has it.
+    :raises ValueError: an argument is missing, unknown or wrong.
+    :raises OSError: no storage is there, or one of a newer format, or it cannot be written to.
     """
 
-    def __init__(self, root: str | None = None, **unknown: Any) -> None:
-        if unknown or not isinstance(root, str) or not os.path.isabs(root) or "\0" in root:
-            wrong = ", ".join(unknown) or "root"
-            raise ValueError(f"{wrong}: FileStorage takes one argument, root, the absolute path of a directory")
-        self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        weakref.finalize(self, os.close, self._root)
-        if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+    def __init__(
+        self,
+        root: str | None = None,
+        durability: str = "full",
+        reserve: str | int = "1%",
+        checksum: str = "crc32",
+        read_only: bool = False,
+        file_mode: str = "0444",
+        directory_mode: str = "0777",
+        group: str | int | None = None,
+        **unknown: Any,
+    ) -> None:
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: FileStorage knows no such argument")
+        checked = arguments.check(root, durability, reserve, checksum, read_only, file_mode, directory_mode, group)
+        self._durability = Durability(checked.durability)
+        self._style = Style(self._durability, checked.file_mode, checked.group, checked.checksum)
+        self._root = Root(checked.root, self._durability, checked.directory_mode, checked.group)
+        if not checked.read_only and not os.access(checked.root, os.R_OK | os.W_OK | os.X_OK):
             raise PermissionError(f"root: {root} is not writable")
-        self._settled: set[str] = set()  # shards whose own entry in the root this process has synced
+        self._space = Space(self._root.directory, checked.reserve)
+        self._health = Health(checked.read_only)
+        self._counters = Counters(self._root.directory)
+        self._quarantined = 0
+
+    @classmethod
+    def prepare(cls, root: str | None = None, **others: Any) -> None:
+        arguments.check_root(root)
+        make_root(str(root))
 
     def new_data(self, context: Context) -> str:
-        return record.encode(layout.new_path())
+        return record.encode(layout.new_path(self._counters.slot()))
 
     def assign(self, context: Context, module_data: str, stream: Source) -> None:
         shard, name = record.decode(module_data)
-        self._settle(shard)
-        with ExitStack() as stack:
-            try:
-                directory = stack.enter_context(durable.open_directory(self._root, shard))
-            except FileNotFoundError:  # it was empty, and somebody removed it
-                self._settled.discard(shard)
-                self._settle(shard)
-                directory = stack.enter_context(durable.open_directory(self._root, shard))
-            durable.publish(directory, name, stream)
+        self._health.require_writable()
+        is_ours = True  # whether an error is the storage's, and not the source's
+        try:
+            self._root.require(_FRESH)
+            length = length_hint(stream)
+            self._space.require(length)
+            with NewFile(lambda: self._root.make_shard(shard), self._style, length) as file:
+                while True:
+                    is_ours = False
+                    block = stream.read(_BLOCK)
+                    is_ours = True
+                    if not block:
+                        break
+                    file.write(block)
+                    self._space.require(0)
+                replaced = file.publish(name)
+        except OSError as error:
+            if is_ours:
+                self._health.note_write(error)
+            raise
+        self._counters.add(int(replaced is None), file.size - (replaced or 0))
 
     def available(self, context: Context, module_data: str) -> bool:
         try:
             self.get_size(context, module_data)
         except FileNotFoundError:
-            if os.fstat(self._root).st_nlink == 0:  # the root is gone, and whether the object is cannot be told
-                raise
             return False
         return True
 
-    def get_read_stream(self, context: Context, module_data: str) -> FileIO:
+    def get_read_stream(self, context: Context, module_data: str) -> ObjectStream:
         shard, name = record.decode(module_data)
-        with durable.open_directory(self._root, shard) as directory:
-            return FileIO(durable.open_object(directory, name), "rb")
+        descriptor = self._find(shard, name, open_object)
+        text: bytes | None
+        try:
+            text = os.getxattr(descriptor, ATTRIBUTE)
+        except OSError:  # no attributes here, or stored before there were checksums
+            text = self._text_beside(shard, name, descriptor)
+        return ObjectStream(self, module_data, descriptor, text)
 
     def delete(self, context: Context, module_data: str) -> None:
         shard, name = record.decode(module_data)
-        with (
-            suppress(FileNotFoundError),  # nothing was ever kept in that shard
-            durable.open_directory(self._root, shard) as directory,
-        ):
-            durable.remove(directory, name)
+        try:
+            size = self._remove(shard, name)
+        except OSError as error:
+            self._health.note_write(error)
+            raise
+        if size is not None:
+            self._counters.add(-1, -size)
+            if shard != layout.shard_of(self._counters.last_slot):  # there the next object will be
+                self._root.prune(shard)
 
     def get_size(self, context: Context, module_data: str) -> int:
         shard, name = record.decode(module_data)
-        with durable.open_directory(self._root, shard) as directory:
-            return durable.stat_object(directory, name).st_size
+        return self._find(shard, name, stat_object).st_size
 
     def statistics(self, context: Context) -> dict[str, Any]:
-        status = os.fstatvfs(self._root)
-        return {
-            "capacity": {
-                "total": status.f_blocks * status.f_frsize,
-                "free": status.f_bavail * status.f_frsize,
-                "used": (status.f_blocks - status.f_bfree) * status.f_frsize,
-            }
+        self._root.require()
+        counts = self._counters.read()
+        return self._space.statistics() | {
+            "objects": counts.objects,
+            "bytes": counts.bytes,
+            "quarantined": counts.quarantined,
+            "durability": self._durability.level,
+            "weaker": sorted(self._durability.weaker.values()),
+            "checksum": self._style.algorithm,
+            "read_only": self._health.read_only,
+            "errors": dict(self._health.errors),
+            "identity": self._root.marker.identity,
+            "layout": self._root.marker.layout,
         }
 
-    def _settle(self, shard: str) -> None:
-        """Make the directory ``shard`` if it is missing, and make sure that it survives a crash.
+    def corrupt(self, module_data: str, descriptor: int, reason: str) -> OSError:
+        """Take an object that is not what was stored out of service, for a stream that found it so.
 
-        The first time that a process meets a shard it syncs the root, also when the directory is
-        there: who made it, another process or thread, may not have come to that yet.
+        :returns: the error for the stream to raise.
         """
-        if shard in self._settled:
-            return
-        durable.make_directory(self._root, shard)
-        self._settled.add(shard)
+        shard, name = record.decode(module_data)
+        entry = self._quarantine(shard, name, descriptor, reason)
+        where = "it stays where it is" if entry is None else f"it is in {self._root.path}/{quarantine.NAME}/{entry}"
+        error = OSError(errno.EIO, f"{shard}/{name} is corrupt: {reason}: {where}")
+        self._health.note(error)
+        return error
+
+    def failed(self, error: OSError) -> None:
+        """Note what went wrong while a stream was read."""
+        self._health.note(error)
+
+    def _quarantine(self, shard: str, name: str, descriptor: int, reason: str) -> str | None:
+        if self._health.read_only is not None or self._quarantined >= _QUARANTINED:
+            return None
+        self._quarantined += 1
+        try:
+            entry = quarantine.put(self._root, self._style, shard, name, descriptor, reason)
+        except OSError as error:  # it was moved by somebody else, or nothing can be moved: it is corrupt all the same
+            self._health.note(error)
+            return None
+        if entry is not None:
+            self._counters.add(-1, -os.fstat(descriptor).st_size, 1)
+        return entry
+
+    def _find(self, shard: str, name: str, look: Callable[[int, str], T]) -> T:
+        """Look for an object.
+
+        :raises FileNotFoundError: it is not there, and the storage is.
+        """
+        try:
+            return look(self._root.shard(shard).descriptor, name)
+        except FileNotFoundError:
+            if not self._root.forget(shard):
+                self._root.require()
+                raise
+        return self._find(shard, name, look)
+
+    def _text_beside(self, shard: str, name: str, descriptor: int) -> bytes | None:
+        try:
+            status = require_file(os.fstat(descriptor), name)
+            return sidecar.get(self._root.shard(shard).descriptor, name, status)
+        except FileNotFoundError:  # it was deleted meanwhile, and its directory removed
+            return None
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def _remove(self, shard: str, name: str) -> int | None:
+        """Remove the file of an object durably, and return its size; None if there was none."""
+        self._root.forget(shard)
+        try:
+            directory = self._root.shard(shard)
+        except FileNotFoundError:
+            self._root.require()
+            self._root.sync_above(shard)
+            return None
+        status = None
+        with suppress(FileNotFoundError):
+            status = stat_object(directory.descriptor, name)
+            os.unlink(name, dir_fd=directory.descriptor)
+        if status is None:
+            self._durability.sync_directory(directory.descriptor)  # an earlier call may have come to an end before it
+            return None
+        self._durability.remove(directory.descriptor, sidecar.name_of(name, status))
+        return status.st_size

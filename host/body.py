@@ -51,6 +51,10 @@ class Body:
         part, self._block = self._block[:size], self._block[size:]
         return bytes(part)
 
+    def __length_hint__(self) -> int:
+        """Return how many bytes are still to come, 0 where that is not known (PEP 424)."""
+        return 0 if self._length is None else max(0, self._length - self.count + len(self._block))
+
     def _pull(self) -> bytes:
         if self.error is not None:
             raise self.error

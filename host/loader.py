@@ -11,8 +11,8 @@ import re
 import threading
 import uuid
 import zipimport
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -31,6 +31,8 @@ _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 #: Arguments with such a name, also inside others, are secrets: their values are never shown.
 SECRET = re.compile("pass|secret|token|credential|key", re.IGNORECASE)
 MASK = "***"
+
+T = TypeVar("T")
 
 
 class Loader:
@@ -82,6 +84,9 @@ class Loader:
         """
         cls = load_class(dotted)
         bound = bind(cls, arguments)
+        row = self._row(name)
+        if row is None or (row.module, row.arguments) != (dotted, bound):
+            _call(cls, cls.prepare, bound)
         instance = construct(cls, bound)
         edition = uuid.uuid4().hex
         values = {"module": dotted, "description": description, "arguments": bound, "edition": edition}
@@ -188,8 +193,12 @@ def construct(cls: type[StorageModule], arguments: Mapping[str, Any]) -> Storage
 
     :raises Invalid: it refuses its arguments; the text says why, without those that are secrets.
     """
+    return _call(cls, cls, arguments)
+
+
+def _call(cls: type[StorageModule], call: Callable[..., T], arguments: Mapping[str, Any]) -> T:
     try:
-        return cls(**arguments)
+        return call(**arguments)
     except VENDOR_ERRORS as error:
         raise Invalid(f"args: {cls.__name__} refuses them: {reason(error, arguments)}") from None
 

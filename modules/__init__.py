@@ -117,6 +117,21 @@ class StorageModule(ABC):
         :raises OSError: the storage cannot be used.
         """
 
+    @classmethod
+    def prepare(cls, **kwargs: Any) -> None:
+        """Make what must be made once, where the arguments name a storage that is new.
+
+        *Called when* an administrator configures a module, or changes its arguments, before the
+        constructor; never when a server only starts again. So a module can make a mark in a new
+        storage, and later tell an empty storage from one that is not there, such as a disk that is not
+        mounted.
+
+        *The module may* do nothing, as this method does. What is stored already stays as it is.
+
+        :raises ValueError: an argument is missing or wrong.
+        :raises OSError: the storage cannot be made.
+        """
+
     @abstractmethod
     def new_data(self, context: Context) -> str:
         """Reserve an identity for an object whose data is still to come.
@@ -148,7 +163,8 @@ class StorageModule(ABC):
 
         *The host guarantees* that ``stream.read(size)`` returns ``bytes`` until ``b""``, the end,
         and raises where the data ends before it should. It may return fewer bytes than asked for,
-        cannot seek, and has no known length.
+        cannot seek, and has no known length, unless it tells one by ``__length_hint__`` (PEP 424), which
+        is a hint: what it gives until ``b""`` is the data.
 
         *The module must* read with a size until ``b""``; make the data visible only once it is
         whole; raise if it is not, and then leave nothing new behind: no data, no temporary file.

@@ -44,8 +44,12 @@ class ObjectsAsFiles(_Base):
         self.directory.mkdir()
         self.module = self.make_module(str(self.directory))
 
+    #: Names of files in the storage that are no objects.
+    own_files: tuple[str, ...] = ()
+
     def files(self) -> list[Path]:
-        return sorted(path for path in self.directory.parent.rglob("*") if not path.is_dir())
+        found = (path for path in self.directory.parent.rglob("*") if not path.is_dir())
+        return sorted(path for path in found if path.name not in self.own_files)
 
     def store(self, data: bytes) -> str:
         module_data = self.module.new_data(CONTEXT)

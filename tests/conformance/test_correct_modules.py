@@ -31,6 +31,7 @@ class SimpleStorageTest(Adopter, unittest.TestCase):
 
 class FileStorageTest(Adopter, unittest.TestCase):
     def make_module(self) -> StorageModule:
+        FileStorage.prepare(self.directory)
         return FileStorage(self.directory)
 
 

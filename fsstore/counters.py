@@ -1,0 +1,172 @@
+"""How many objects there are, and of how many bytes: kept, so that nobody has to count.
+
+The counters of all processes are one line of text in the file ``counters`` of the root. They are not
+synced, and a process adds what it did some at a time: after a crash they may be wrong by a little,
+until the survey counts.
+"""
+
+import fcntl
+import os
+import re
+import time
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from fsstore.durable import Directory, open_object
+
+__all__ = ["NAME", "Counters", "Counts", "make"]
+
+NAME = "counters"
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_LIMIT = 100  # bytes of the file
+_LINE = re.compile(rb"([0-9]{20}) ([0-9]{20}) ([0-9]{20}) ([0-9]{20})\n")
+_PENDING = 16  # changes that wait to be added
+_PAUSE = 1.0  # seconds that they wait
+_TRIES = 50
+_WAIT = 0.001  # seconds
+_MOST = 64  # slots that are claimed at once
+
+
+class Counts(NamedTuple):
+    """What is counted."""
+
+    objects: int = 0
+    bytes: int = 0
+    quarantined: int = 0
+    slots: int = 0  # identities that were ever made, more or less: see layout.new_path
+
+    def plus(self, other: "Counts") -> "Counts":
+        return Counts(*(max(0, ours + theirs) for ours, theirs in zip(self, other, strict=True)))
+
+
+def make(root: Directory) -> None:
+    """Make the file, which says that there is nothing."""
+    os.close(os.open(NAME, _FLAGS, 0o666, dir_fd=root.descriptor))
+
+
+class Counters:
+    """The counters of one root. They may be used by all threads, and after a fork."""
+
+    def __init__(self, root: Directory) -> None:
+        self._root = root
+        self._slots: Iterator[int] = iter(())
+        self.last_slot = 0  # where this process stores what is new, more or less
+        self._claim = 1
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin with nothing pending: after a fork that is for the parent to add."""
+        self._due = 0.0
+        self._process = os.getpid()
+        self._pending: deque[Counts] = deque()  # whose append and popleft need no lock
+        weakref.finalize(self, _finish, self._root, self._pending, self._process)
+
+    def add(self, objects: int, size: int, quarantined: int = 0) -> None:
+        """Count what was done; negative numbers for what is gone."""
+        if os.getpid() != self._process:
+            self._begin()
+        self._pending.append(Counts(objects, size, quarantined))
+        if len(self._pending) >= _PENDING or time.monotonic() >= self._due:
+            self._due = time.monotonic() + _PAUSE
+            with suppress(OSError):  # what was stored is stored, also if it cannot be counted
+                _change(self._root, self._pending)
+
+    def read(self) -> Counts:
+        """Return the counts, with what this process did up to now.
+
+        :raises OSError: they cannot be read.
+        """
+        return _change(self._root, self._pending)
+
+    def correct(self, found: Counts, before: Counts) -> None:
+        """Set the counts to what was ``found``, and add what was counted since they were ``before``.
+
+        :raises OSError: they cannot be written.
+        """
+        now = self.read()
+        change = Counts(*(one - other for one, other in zip(found, before, strict=True)))
+        self._pending.append(change._replace(slots=max(0, found.objects - now.slots)))
+        self.read()
+
+    def slot(self) -> int:
+        """Return how many identities were made before, more or less; each call is a new one.
+
+        They are claimed some at a time, and more each time, so that a process that makes one claims no more.
+        """
+        slot = next(self._slots, None)
+        if slot is not None:
+            return slot
+        claim, self._claim = self._claim, min(2 * self._claim, _MOST)
+        with suppress(OSError):  # where nothing can be written nothing will be stored: any slot will do
+            self.last_slot = _change(self._root, deque([Counts(slots=claim)])).slots - claim
+        slots = iter(range(self.last_slot, self.last_slot + claim))
+        slot = next(slots)
+        self._slots = slots
+        return slot
+
+
+def _change(root: Directory, pending: deque[Counts]) -> Counts:
+    """Add what is pending to the file, and return what it says then."""
+    try:
+        descriptor = os.open(NAME, _FLAGS, 0o666, dir_fd=root.descriptor)
+    except OSError:
+        return _read(root)
+    try:
+        is_locked = _lock(descriptor)
+        counts = _parse(os.pread(descriptor, _LIMIT, 0))
+        if not is_locked or not pending:
+            return counts.plus(_sum(pending.copy()))
+        counts = counts.plus(_sum(pending))
+        os.pwrite(descriptor, " ".join(f"{number:020d}" for number in counts).encode() + b"\n", 0)
+        return counts
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock the file until it is closed, and tell whether that was possible: a process that stands still may have it."""
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(_WAIT)
+        except OSError:  # no locks on this file system: two processes may miscount
+            return True
+    return False
+
+
+def _read(root: Directory) -> Counts:
+    """Return what the file says, where it cannot be written."""
+    try:
+        descriptor = open_object(root.descriptor, NAME)
+    except FileNotFoundError:
+        return Counts()
+    try:
+        return _parse(os.read(descriptor, _LIMIT))
+    finally:
+        os.close(descriptor)
+
+
+def _sum(pending: deque[Counts]) -> Counts:
+    taken = []
+    with suppress(IndexError):
+        while True:
+            taken.append(pending.popleft())
+    return Counts(*map(sum, zip(*taken, strict=True))) if taken else Counts()
+
+
+def _parse(text: bytes) -> Counts:
+    """Read the file's line. One that is torn, after a crash, or somebody else's counts for nothing."""
+    match = _LINE.fullmatch(text)
+    return Counts() if match is None else Counts(*map(int, match.groups()))
+
+
+def _finish(root: Directory, pending: deque[Counts], process: int) -> None:
+    if pending and os.getpid() == process:
+        with suppress(OSError):
+            _change(root, pending)

@@ -1,0 +1,137 @@
+"""The directory in which all is kept: opened once, and looked at again and again whether it is still there."""
+
+import errno
+import os
+import time
+from contextlib import suppress
+
+from fsstore import marker
+from fsstore.durable import Directory, Durability, open_directory
+
+__all__ = ["Root", "open_root"]
+
+_OPEN = 64  # directories that are kept open
+_TRIES = 10
+
+
+class Root:
+    """An open root. It may be used by all threads, and after a fork.
+
+    :param path: the absolute path.
+    :raises OSError: no storage is there, or one of a newer format.
+    """
+
+    def __init__(self, path: str, durability: Durability, directory_mode: int = 0o777, group: int = -1) -> None:
+        self.path = path
+        self.directory = open_root(path)
+        self.marker, status = marker.read(path, self.directory)
+        self._marker_path = os.path.join(path, marker.NAME)
+        self._seen = (status.st_dev, status.st_ino)
+        self._looked = time.monotonic()
+        self._durability = durability
+        self._mode = directory_mode
+        self._group = group
+        self._shards: dict[str, Directory] = {}
+
+    def require(self, fresh: float = 0.0) -> None:
+        """Make sure that the path still leads here: that no disk was unmounted, and nothing put in its place.
+
+        What is written goes to where the root was at the start, come what may; but nobody would find it.
+
+        :param fresh: for how many seconds it is believed without looking.
+        :raises OSError: with ``errno.ENODEV``, it does not.
+        """
+        now = time.monotonic()
+        if now - self._looked < fresh:
+            return
+        try:
+            status = os.stat(self._marker_path, follow_symlinks=False)
+            if (status.st_dev, status.st_ino) != self._seen:
+                self._look_again()
+            self._looked = now
+        except (FileNotFoundError, NotADirectoryError):
+            text = f"{self.path}: the storage is not there any more: mount its disk, and start again"
+            raise OSError(errno.ENODEV, text) from None
+
+    def _look_again(self) -> None:
+        """The marker is another file: was it copied, or is this another directory?"""
+        found, status = marker.read(self.path, open_root(self.path))
+        here = os.path.samestat(os.stat(self.path), os.fstat(self.directory.descriptor))
+        if not here or found.identity != self.marker.identity:
+            text = f"{self.path}: another storage is there than at the start: start again if that is right"
+            raise OSError(errno.ENODEV, text)
+        self._seen = (status.st_dev, status.st_ino)
+
+    def shard(self, name: str) -> Directory:
+        """Return the directory ``name``, one name or two with a slash between them.
+
+        :raises FileNotFoundError: there is none.
+        """
+        return self._shards.get(name) or self._open_shard(name)
+
+    def forget(self, name: str) -> bool:
+        """Forget the directory ``name`` if it was removed since it was opened, or moved, and tell whether it was."""
+        directory = self._shards.get(name)
+        if directory is None or directory.is_in_place():
+            return False
+        self._shards.pop(name, None)
+        return True
+
+    def make_shard(self, name: str) -> Directory:
+        """Return the directory ``name``, and make what is missing of it, durably."""
+        directory = self._shards.get(name)
+        if directory is None or not directory.is_settled or not directory.is_in_place():
+            directory = self._make_parts(name.split("/"))
+            self._keep(name, directory)
+        return directory
+
+    def sync_above(self, name: str) -> None:
+        """Make it durable that the directory ``name`` is not there."""
+        directory = self.directory
+        with suppress(FileNotFoundError):
+            for upper in name.split("/")[:-1]:
+                directory = open_directory(directory, upper)
+        self._durability.sync_directory(directory.descriptor)
+
+    def prune(self, name: str) -> None:
+        """Remove the directory ``name`` if it is empty, and so those above it.
+
+        The kernel removes none that is not. Who is about to store something there finds it removed and
+        makes it anew. It need not be durable: an empty directory that comes back does no harm.
+        """
+        parents = [self.directory]
+        *uppers, leaf = name.split("/")
+        with suppress(OSError):  # not empty, or gone already
+            for upper in uppers:
+                parents.append(open_directory(parents[-1], upper))
+            for parent, part in zip(reversed(parents), (leaf, *uppers), strict=True):
+                os.rmdir(part, dir_fd=parent.descriptor)
+        self.forget(name)
+
+    def _open_shard(self, name: str) -> Directory:
+        directory = self.directory
+        for part in name.split("/"):
+            directory = open_directory(directory, part)
+        self._keep(name, directory)
+        return directory
+
+    def _make_parts(self, parts: list[str]) -> Directory:
+        for _ in range(_TRIES):
+            try:
+                directory = self.directory
+                for part in parts:
+                    directory = self._durability.make_directory(directory, part, self._mode, self._group)
+                return directory
+            except FileNotFoundError as error:  # an empty upper directory was removed before the leaf was made
+                failed = error
+        raise failed
+
+    def _keep(self, name: str, directory: Directory) -> None:
+        if len(self._shards) >= _OPEN:  # all at once: it is rare, and needs no lock
+            self._shards = {}
+        self._shards[name] = directory
+
+
+def open_root(path: str) -> Directory:
+    """Open the directory ``path``, which may be a symbolic link, for an administrator named it."""
+    return Directory(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
