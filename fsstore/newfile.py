@@ -19,7 +19,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 from fsstore import checksum, kernel, sidecar
 from fsstore.checksum import Kept
@@ -31,11 +31,15 @@ __all__ = ["NewFile", "Style"]
 _EARLY = 8 * 1024 * 1024
 #: A file of a known length from which on its space is taken at once, in bytes.
 _PREALLOCATED = 1024 * 1024
+#: How often a directory may be removed before it is an error.
+_TRIES = 100
 _UNNAMED = os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC
 _NAMED = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # What open(2) says where there is no O_TMPFILE: the file system cannot, or the kernel does not know it.
 _NO_TMPFILE = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}
 _NO_UNNAMED = "no files without a name: a killed writer leaves a temporary one, until the survey removes it"
+
+T = TypeVar("T")
 
 
 class Style(NamedTuple):
@@ -44,7 +48,7 @@ class Style(NamedTuple):
     durability: Durability
     mode: int = 0o444  # less the umask
     group: int = -1  # -1: as the file system has it
-    algorithm: str = "crc32"
+    algorithm: str = ""  # of the checksum; empty: none is kept, for the file is no object
 
 
 class NewFile:
@@ -137,27 +141,27 @@ class NewFile:
 
     def _make(self, name: str, flags: int) -> int:
         mode = self._style.mode | 0o200  # attributes can only be given to a file that is writable
-        try:
-            return os.open(name, flags, mode, dir_fd=self._directory.descriptor)
-        except FileNotFoundError:
-            if not self._find_again():
-                raise
-            return os.open(name, flags, mode, dir_fd=self._directory.descriptor)
+        return self._in_directory(lambda directory: os.open(name, flags, mode, dir_fd=directory))
 
-    def _find_again(self) -> bool:
-        """If the directory was removed, because it was empty, open it anew; and tell whether it was."""
-        if self._directory.is_in_place():
-            return False
-        self._directory = self._find()
-        return True
+    def _in_directory(self, work: Callable[[int], T]) -> T:
+        """Do ``work`` in the directory, and again if it was removed meanwhile, because it was empty."""
+        for _ in range(_TRIES):
+            try:
+                return work(self._directory.descriptor)
+            except (FileNotFoundError, PermissionError):  # the latter on ext4
+                if self._directory.is_in_place():
+                    raise
+            self._directory = self._find()
+        return work(self._directory.descriptor)
 
     def _seal(self, name: str) -> None:
         """Make the file what it is to be for ever, and durable."""
         durability, mode, group, algorithm = self._style
         if self.size < self._length:
             os.ftruncate(self._descriptor, self.size)  # gives back what was taken for nothing
-        digest = "-" if self._sum is None else self._sum.hexdigest()
-        self._keep(Kept(algorithm, digest, self.size).text(), name)
+        if algorithm:
+            digest = "-" if self._sum is None else self._sum.hexdigest()
+            self._keep(Kept(algorithm, digest, self.size).text(), name)
         if group >= 0:
             durability.set_group(self._descriptor, group)
         try:
@@ -200,12 +204,7 @@ class NewFile:
     def _link(self, name: str) -> None:
         source = f"/proc/self/fd/{self._descriptor}"
         try:
-            try:
-                os.link(source, name, dst_dir_fd=self._directory.descriptor, follow_symlinks=True)
-            except FileNotFoundError:
-                if not self._find_again():
-                    raise
-                os.link(source, name, dst_dir_fd=self._directory.descriptor, follow_symlinks=True)
+            self._in_directory(lambda directory: os.link(source, name, dst_dir_fd=directory, follow_symlinks=True))
         except OSError:
             if not self._has(name):
                 raise

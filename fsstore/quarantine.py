@@ -43,7 +43,7 @@ def put(root: Root, style: Style, shard: str, name: str, descriptor: int, reason
     source, target = root.shard(shard), root.make_shard(NAME)
     entry = f"{name}-{secrets.token_hex(4)}"
     described = Entry(entry, f"{shard}/{name}", reason, datetime.now(UTC).isoformat(timespec="seconds"))
-    with NewFile(lambda: target, style) as file:
+    with NewFile(lambda: target, style._replace(algorithm="")) as file:
         file.write(json.dumps(described._asdict()).encode() + b"\n")
         file.publish(f"{entry}.json")
     try:

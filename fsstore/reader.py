@@ -121,6 +121,9 @@ class ObjectStream:
         """Return False: an object is never written to."""
         return False
 
+    def flush(self) -> None:
+        """Do nothing, for nothing is ever written; :class:`io.BufferedReader` asks for it."""
+
     def __enter__(self) -> Self:
         self._require_open()
         return self

@@ -11,7 +11,7 @@ from fsstore.durable import Directory, Durability, open_directory
 __all__ = ["Root", "open_root"]
 
 _OPEN = 64  # directories that are kept open
-_TRIES = 10
+_TRIES = 100
 
 
 class Root:

@@ -197,7 +197,8 @@ class FileStorage(StorageModule):
         :raises FileNotFoundError: it is not there, and the storage is.
         """
         try:
-            return look(self._root.shard(shard).descriptor, name)
+            directory = self._root.shard(shard)  # held, so that nobody closes it meanwhile
+            return look(directory.descriptor, name)
         except FileNotFoundError:
             if not self._root.forget(shard):
                 self._root.require()
@@ -207,7 +208,8 @@ class FileStorage(StorageModule):
     def _text_beside(self, shard: str, name: str, descriptor: int) -> bytes | None:
         try:
             status = require_file(os.fstat(descriptor), name)
-            return sidecar.get(self._root.shard(shard).descriptor, name, status)
+            directory = self._root.shard(shard)
+            return sidecar.get(directory.descriptor, name, status)
         except FileNotFoundError:  # it was deleted meanwhile, and its directory removed
             return None
         except BaseException:

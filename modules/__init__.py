@@ -163,8 +163,8 @@ class StorageModule(ABC):
 
         *The host guarantees* that ``stream.read(size)`` returns ``bytes`` until ``b""``, the end,
         and raises where the data ends before it should. It may return fewer bytes than asked for,
-        cannot seek, and has no known length, unless it tells one by ``__length_hint__`` (PEP 424), which
-        is a hint: what it gives until ``b""`` is the data.
+        and cannot seek. If it has a ``__length_hint__`` (PEP 424) that tells how many bytes are to
+        come; it is a hint, and the data is what comes until ``b""``.
 
         *The module must* read with a size until ``b""``; make the data visible only once it is
         whole; raise if it is not, and then leave nothing new behind: no data, no temporary file.

@@ -14,14 +14,21 @@ from unittest import mock
 
 from modules import Context, StorageModule
 
-__all__ = ["CONTEXT", "ObjectsAsFiles"]
+__all__ = ["CONTEXT", "OWN_FILES", "ObjectsAsFiles", "objects_in"]
 
 CONTEXT: Context = {"func": {}}
+#: Files of a FileStorage that are no objects.
+OWN_FILES = ("fsstore.json", "counters")
 
 if TYPE_CHECKING:
     _Base = unittest.TestCase
 else:  # a mixin: as a TestCase it would be collected by itself
     _Base = object
+
+
+def objects_in(root: Path) -> list[Path]:
+    """Return the files of objects in a storage, without those that the storage keeps for itself."""
+    return sorted(path for path in root.rglob("*") if path.is_file() and path.name not in OWN_FILES)
 
 
 class ObjectsAsFiles(_Base):
@@ -44,12 +51,9 @@ class ObjectsAsFiles(_Base):
         self.directory.mkdir()
         self.module = self.make_module(str(self.directory))
 
-    #: Names of files in the storage that are no objects.
-    own_files: tuple[str, ...] = ()
-
     def files(self) -> list[Path]:
         found = (path for path in self.directory.parent.rglob("*") if not path.is_dir())
-        return sorted(path for path in found if path.name not in self.own_files)
+        return sorted(path for path in found if path.name not in OWN_FILES)
 
     def store(self, data: bytes) -> str:
         module_data = self.module.new_data(CONTEXT)

@@ -14,7 +14,7 @@ from tests.checkout import copy_checkout
 from tests.server import ROOT, environment
 from vsm.new import FILES
 
-FSSTORE = ["__init__", "durable", "layout", "record", "storage"]
+FSSTORE = sorted(path.stem for path in (ROOT / "fsstore").glob("*.py"))
 
 
 def python(directory: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -61,7 +61,7 @@ class EggTest(unittest.TestCase):
         shutil.copytree(ROOT / "modules", self.directory / "host/modules")
         (self.directory / "root").mkdir()
         script = (
-            "import io, sys; sys.path[:0] = sys.argv[1:3]; from fsstore import FileStorage; import fsstore;"
+            "import io, sys; sys.path[:0] = sys.argv[1:3]; from fsstore import FileStorage; import fsstore; FileStorage.prepare(sys.argv[3]);"
             "assert type(fsstore.__loader__).__name__ == 'zipimporter', fsstore.__loader__;"
             "m = FileStorage(root=sys.argv[3]); d = m.new_data({}); m.assign({}, d, io.BytesIO(b'data'));"
             "print(m.get_read_stream({}, d).read())"

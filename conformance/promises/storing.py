@@ -49,7 +49,7 @@ class Storing(Harness):
         self.assert_holds(module_data, data)
 
     def test_one_byte_at_a_time_is_not_the_end(self) -> None:
-        """It may return fewer bytes than asked for, cannot seek, and has no known length."""
+        """It may return fewer bytes than asked for, and cannot seek."""
         data = random_bytes(3000)
         module_data = self.new()
         self.put_from(one_byte_at_a_time(data), module_data)

@@ -14,8 +14,6 @@ from tests.files import CONTEXT, ObjectsAsFiles
 
 
 class FileStorageTest(ObjectsAsFiles, unittest.TestCase):
-    own_files = ("fsstore.json", "counters")
-
     def make_module(self, directory: str) -> FileStorage:
         make_root(directory)
         return FileStorage(root=directory)

@@ -12,6 +12,7 @@ from falcon import testing
 from host.accounts import ADMINISTRATOR
 from host.application import create
 from host.cloud import open_cloud
+from tests.files import objects_in
 
 __all__ = ["MEMBERS", "MODULES", "CloudTest"]
 
@@ -68,7 +69,7 @@ class CloudTest(unittest.TestCase):
 
     def stored(self) -> list[bytes]:
         """Return what lies in the module's storage."""
-        return sorted(path.read_bytes() for path in self.objects.rglob("*") if path.is_file())
+        return sorted(path.read_bytes() for path in objects_in(self.objects))
 
     def assert_refused(self, result: testing.Result, status: int, text: str = "") -> None:
         """Assert that a request was refused with one JSON object in one line."""

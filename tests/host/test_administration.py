@@ -3,6 +3,7 @@
 import json
 from unittest import mock
 
+from tests.files import objects_in
 from tests.host.cloud import MEMBERS, MODULES, CloudTest
 from tests.host.vendor import Memory
 
@@ -176,7 +177,7 @@ class MembersTest(CloudTest):
         self.put("/cdmi/old", b"old")
         self.admin("PUT", f"{MEMBERS}/alice", {"policy": "new"})
         self.put("/cdmi/o", b"data")
-        self.assertEqual([path.read_bytes() for path in other.rglob("*") if path.is_file()], [b"data"])
+        self.assertEqual([path.read_bytes() for path in objects_in(other)], [b"data"])
         self.assertEqual(self.stored(), [b"old"])
         self.assertEqual(self.call("GET", "/cdmi/old").content, b"old")
 

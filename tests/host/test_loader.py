@@ -1,5 +1,6 @@
 """From a name to an instance."""
 
+import shutil
 import sys
 import tempfile
 import threading
@@ -99,7 +100,7 @@ class LoaderTest(CloudTest):
 
     def test_a_module_that_no_longer_loads_is_a_failure(self) -> None:
         self.cloud.loader._instances.clear()
-        self.objects.rmdir()
+        shutil.rmtree(self.objects)
         with self.assertRaises(Failed):
             self.cloud.loader.instance("default")
         with self.assertRaises(LookupError):  # the contract's word for it

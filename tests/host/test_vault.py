@@ -16,6 +16,7 @@ from host.database import garbage, pending, reading
 from host.errors import Failed, Full, HostError, Invalid, NotFound, TryAgain
 from host.node import Node
 from host.vault import Facts
+from tests.files import objects_in
 from tests.host.cloud import CloudTest
 from tests.host.vendor import Failing, Memory
 from tests.sources import Breaking
@@ -171,7 +172,7 @@ class VaultTest(CloudTest):
 
     def test_data_of_another_size_than_was_stored_is_never_served(self) -> None:
         self.put("/cdmi/o", b"0123456789")
-        path = next(path for path in self.objects.rglob("*") if path.is_file())
+        path = objects_in(self.objects)[0]
         path.chmod(0o600)
         path.write_bytes(b"012")
         with self.assertLogs("host.application", "ERROR"):

@@ -13,6 +13,8 @@ import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
+from fsstore import FileStorage
+from tests.files import objects_in
 from tests.server import ROOT
 
 SABOTEURS = "conformance.saboteurs"
@@ -48,9 +50,10 @@ class CommandTest(unittest.TestCase):
         return process.returncode, output, error
 
     def files(self) -> list[Path]:
-        return [path for path in self.root.rglob("*") if not path.is_dir()]
+        return objects_in(self.root)
 
     def test_a_module_that_keeps_its_promises(self) -> None:
+        FileStorage.prepare(str(self.root))
         (self.root / "own").write_bytes(b"was here before")
         files = {name: str(self.directory / name) for name in ("json", "junit")}
         status, output, error = self.check(
@@ -125,7 +128,7 @@ class CommandTest(unittest.TestCase):
     def test_an_interrupt_leaves_nothing(self) -> None:
         for wait in (0.3, 0.8, 1.3):
             with self.subTest(wait), self.start("fsstore.FileStorage", f"root={self.root}", "--repeat=50") as process:
-                while not any(self.root.iterdir()):
+                while not objects_in(self.root):
                     self.assertIsNone(process.poll(), "it ended by itself")
                     time.sleep(0.01)
                 time.sleep(wait)

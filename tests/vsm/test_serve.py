@@ -16,6 +16,7 @@ import unittest
 import urllib.request
 from pathlib import Path
 
+from tests.files import objects_in
 from tests.server import PASSWORD, ROOT, Server, ServerTest, children, environment, needs_curl
 from vsm import serve
 
@@ -42,7 +43,7 @@ def provision(server: Server) -> None:
 
 class ServeTest(ServerTest):
     def objects(self) -> list[bytes]:
-        return [path.read_bytes() for path in (self.data / "default").rglob("*") if path.is_file()]
+        return [path.read_bytes() for path in objects_in(self.data / "default")]
 
     def test_an_empty_directory_becomes_a_cloud(self) -> None:
         server = self.serve(password=None)
