@@ -61,7 +61,8 @@ class EggTest(unittest.TestCase):
         shutil.copytree(ROOT / "modules", self.directory / "host/modules")
         (self.directory / "root").mkdir()
         script = (
-            "import io, sys; sys.path[:0] = sys.argv[1:3]; from fsstore import FileStorage; import fsstore; FileStorage.prepare(sys.argv[3]);"
+            "import io, sys; sys.path[:0] = sys.argv[1:3]; from fsstore import FileStorage; import fsstore;"
+            "FileStorage.prepare(sys.argv[3]);"
             "assert type(fsstore.__loader__).__name__ == 'zipimporter', fsstore.__loader__;"
             "m = FileStorage(root=sys.argv[3]); d = m.new_data({}); m.assign({}, d, io.BytesIO(b'data'));"
             "print(m.get_read_stream({}, d).read())"
