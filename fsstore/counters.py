@@ -117,9 +117,12 @@ def _change(root: Directory, pending: deque[Counts]) -> Counts:
         return _read(root)
     try:
         is_locked = _lock(descriptor)
-        counts = _parse(os.pread(descriptor, _LIMIT, 0))
+        text = os.pread(descriptor, _LIMIT, 0)
+        counts = _parse(text)
         if not is_locked or not pending:
             return counts.plus(_sum(pending.copy()))
+        if not _LINE.fullmatch(text):
+            os.ftruncate(descriptor, 0)
         counts = counts.plus(_sum(pending))
         os.pwrite(descriptor, " ".join(f"{number:020d}" for number in counts).encode() + b"\n", 0)
         return counts
