@@ -85,11 +85,10 @@ class Objects:
 
     def _raw_stream(self, request: Request, node: Node, part: tuple[int, int] | None) -> Iterable[bytes]:
         stream = self._vault.open(node)
-        # A server may send a whole file by itself (sendfile). A part is cut here: not every server
-        # stops at Content-Length.
-        can_send = part is None and _has_descriptor(stream)
+        # Read, and never sent by the server itself from a descriptor (sendfile): a module that keeps
+        # checksums can only compare what it is asked to read.
         wrapper = request.env.get("wsgi.file_wrapper", FileWrapper)
-        wrapped: Iterable[bytes] = wrapper(stream if can_send else _Window(stream, *(part or (0, node.size))), BLOCK)
+        wrapped: Iterable[bytes] = wrapper(_Window(stream, *(part or (0, node.size))), BLOCK)
         return wrapped
 
     def _send_cdmi(self, request: Request, response: Response, node: Node, where: wire.Path) -> None:
@@ -195,13 +194,6 @@ class Objects:
 def _room(account: Account, node: Node | None) -> int | None:
     """Return how many bytes the new data of ``node`` may have; the old ones are given back for it."""
     return None if account.room is None else account.room + (0 if node is None else node.size)
-
-
-def _has_descriptor(stream: object) -> bool:
-    try:
-        return isinstance(stream.fileno(), int)  # type: ignore[attr-defined]
-    except (AttributeError, OSError):  # streams in memory have the method, and raise
-        return False
 
 
 class _Window:

@@ -43,7 +43,7 @@ class FileStorageTest(ObjectsAsFiles, unittest.TestCase):
         mode = self.path_of(self.store(b"data")).stat().st_mode
         self.assertEqual(mode & 0o777, 0o440)
 
-    def test_a_stream_has_a_descriptor_for_sendfile(self) -> None:
+    def test_a_stream_has_a_descriptor(self) -> None:
         stream = self.module.get_read_stream(CONTEXT, self.store(b"data"))
         self.addCleanup(stream.close)
         self.assertEqual(os.fstat(stream.fileno()).st_size, 4)  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -14,6 +15,7 @@ import threading
 import time
 import unittest
 import urllib.request
+from http.client import IncompleteRead
 from pathlib import Path
 
 from tests.files import objects_in
@@ -96,6 +98,21 @@ class ServeTest(ServerTest):
         request(server, "PUT", "/cdmi/o", data)
         server.stop()
         self.assertEqual(request(self.serve(), "GET", "/cdmi/o"), data)
+
+    def test_a_corrupt_object_is_never_served_as_good(self) -> None:
+        server = self.serve()
+        provision(server)
+        for size in (5, 3_000_000):
+            request(server, "PUT", "/cdmi/o", bytes(size))
+            (path,) = objects_in(self.data / "default")
+            path.chmod(0o600)
+            with path.open("r+b") as file:
+                file.seek(size // 2)
+                file.write(b"1")
+            with self.subTest(size), self.assertRaises((IncompleteRead, OSError)):
+                request(server, "GET", "/cdmi/o")
+            request(server, "DELETE", "/cdmi/o")
+            shutil.rmtree(self.data / "default/quarantine")
 
     def test_a_kill_loses_nothing_that_was_acknowledged(self) -> None:
         server = self.serve()
