@@ -1,0 +1,81 @@
+"""Roots of a FileStorage for the tests: made, opened at each level of durability, and looked over."""
+
+import json
+import re
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import fsstore
+from fsstore import FileStorage
+
+__all__ = ["CLEANS_UP", "COUNTERS", "beside", "clean_up", "levels", "make_root", "open_storage", "strangers"]
+
+#: The store's figures about itself. It is never synced: after a crash anything may be in it.
+COUNTERS = "counters"
+#: Whether :func:`clean_up` does anything.
+CLEANS_UP = False
+#: What lies in a root beside objects: files by name, and a directory.
+_OWN = re.compile(r"fsstore\.json|counters|quarantine/.*")
+#: What a crash leaves where a file has a name before it is whole, or takes another one's place.
+_TEMPORARY = re.compile(r"\.[^/]+")
+
+
+def make_root(directory: Path) -> None:
+    """Make ``directory`` a root, once."""
+    directory.mkdir(exist_ok=True)
+    make: Any = getattr(fsstore, "make_root", None)  # a root that needs no making is an empty directory
+    if make is not None:
+        make(str(directory))
+
+
+def open_storage(root: Path, level: str = "full") -> FileStorage:
+    """Return a FileStorage as a new process has it."""
+    arguments = {} if level == "full" else {"durability": level}
+    return FileStorage(root=str(root), **arguments)
+
+
+def levels(root: Path) -> list[str]:
+    """Return the levels of durability that there are; ``full`` is the default, and always there."""
+    found = ["full"]
+    for level in ("data", "none"):
+        try:
+            open_storage(root, level)
+        except ValueError as error:
+            if "durability" not in str(error):
+                raise
+        else:
+            found.append(level)
+    return found
+
+
+def beside(module_data: str) -> str:
+    """Return the identity of a new object that lies in the same directory as another one."""
+    record = json.loads(module_data)
+    record["path"] = record["path"][:-30] + secrets.token_hex(15)
+    return json.dumps(record)
+
+
+def clean_up(root: Path) -> None:
+    """Remove what crashes left in ``root``.
+
+    So far nothing can: this is the place where the survey is to be told to mend, and then
+    :data:`CLEANS_UP` is to become True.
+    """
+
+
+def strangers(root: Path, module_data: Iterable[str]) -> list[str]:
+    """Return the files below ``root`` that are neither one of those objects nor the store's own.
+
+    As long as nothing cleans up, temporary files that a crash left count as the store's own.
+    """
+    objects = {json.loads(each)["path"] for each in module_data}
+    paths = (str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir())
+    return sorted(
+        path
+        for path in paths
+        if path not in objects
+        and not _OWN.fullmatch(path)
+        and (CLEANS_UP or not _TEMPORARY.fullmatch(path.rpartition("/")[2]))
+    )

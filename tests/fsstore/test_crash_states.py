@@ -1,0 +1,204 @@
+"""Every state that a power cut may leave: nothing acknowledged is lost, nothing is unreadable."""
+
+import os
+import shutil
+import tempfile
+import unittest
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from unittest import mock
+
+from modules import StorageModule
+from tests.files import CONTEXT
+from tests.fsstore.crash import Crash, Crashes, Disk
+from tests.fsstore.disk import materialise, snapshot, without
+from tests.fsstore.roots import COUNTERS, clean_up, levels, make_root, open_storage, strangers
+from tests.fsstore.sabotage import SABOTEURS, Sabotage, no_nameless_files
+from tests.fsstore.scenarios import SCENARIOS, Pieces, Recording, Scenario, content, record
+
+NEW = content("new")
+
+
+class Fault(Exception):
+    """The storage does not keep its word in a state."""
+
+
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Whatever is raised meanwhile is a fault: a state that a crash left is no excuse for an error."""
+    try:
+        yield
+    except Exception as error:
+        raise Fault(f"{what}: {error!r}") from error
+
+
+def look(module: StorageModule, module_data: str) -> bytes | None:
+    """Return the object, None if it is absent; of that the methods must be of one mind."""
+    is_there = module.available(CONTEXT, module_data)
+    data, size = b"", 0
+    try:
+        size = module.get_size(CONTEXT, module_data)
+        with closing(module.get_read_stream(CONTEXT, module_data)) as stream:
+            while block := stream.read(1024 * 1024):
+                data += block
+    except FileNotFoundError:
+        if is_there:
+            raise
+        return None
+    if not is_there or size != len(data):
+        raise Fault(f"available: {is_there}, get_size: {size}, get_read_stream: {len(data)} bytes")
+    return data
+
+
+def brief(data: bytes | None) -> str:
+    return "absent" if data is None else f"{len(data)} bytes ({data[:4].hex()}...)"
+
+
+def require_use(module: StorageModule, module_data: str) -> None:
+    """Replace an object, or make it, and delete it."""
+    module.assign(CONTEXT, module_data, Pieces(NEW))
+    if look(module, module_data) != NEW:
+        raise Fault("is not what was assigned")
+    module.delete(CONTEXT, module_data)
+    if look(module, module_data) is not None:
+        raise Fault("is there after it was deleted")
+
+
+def require_recovery(root: Path, recording: Recording, crash: Crash) -> None:
+    """Open a storage on what a crash left, and see that it is as it should be and can be used."""
+    with doing("open"):
+        module = open_storage(root, recording.level)
+    expected = recording.expected(crash.events)
+    for again in (False, True):
+        for name, module_data in recording.objects.items():
+            with doing(f"look at {name}"):
+                data = look(module, module_data)
+            if data not in expected[name] and recording.level != "none":
+                whole = sorted(map(brief, expected[name]))
+                raise Fault(f"{name} is {brief(data)}; expected: {' or '.join(whole)}")
+        if not again:
+            with doing("clean up"):
+                clean_up(root)
+    if names := strangers(root, recording.objects.values()):
+        raise Fault(f"left over: {names}")
+    for name, module_data in [*recording.objects.items(), ("a new object", module.new_data(CONTEXT))]:
+        with doing(f"use {name}"):
+            require_use(module, module_data)
+    with doing("statistics"):
+        module.statistics(CONTEXT)["capacity"]
+
+
+@dataclass
+class Verdict:
+    """What came of the states of one recording."""
+
+    states: int = 0
+    points: int = 0
+    points_cut_short: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+def unsynced() -> AbstractContextManager[object]:
+    """Spare the disk: what is tried out after a crash need not survive another one."""
+    stack = ExitStack()
+    for name in ("fsync", "fdatasync"):
+        stack.enter_context(mock.patch.object(os, name, lambda descriptor: None))
+    return stack
+
+
+def damage(path: Path, real: bytes, kind: int) -> None:
+    """Leave of a file that is never synced what a crash may: it all, nothing, a part, or anything."""
+    found = [real, None, b"", real[: len(real) // 2], bytes(len(real)), content("anything", 100)][kind % 6]
+    path.unlink(missing_ok=True)
+    if found is not None:
+        path.write_bytes(found)
+
+
+def judge(recording: Recording, counters: bytes | None = None, most: int = 3) -> Verdict:
+    """Try every state that a crash may leave, until ``most`` faults are found."""
+    verdict = Verdict()
+    crashes = Crashes(recording.start, recording.log)
+    with tempfile.TemporaryDirectory() as directory, unsynced():
+        root = Path(directory, "root")
+        for crash in crashes:
+            verdict.states += 1
+            root.mkdir()
+            materialise(crash.state, root)
+            if counters is not None:
+                damage(root / COUNTERS, counters, verdict.states)
+            try:
+                require_recovery(root, recording, crash)
+            except Fault as fault:
+                verdict.faults.append(f"{fault}\n{described(recording, crash)}")
+                if len(verdict.faults) == most:
+                    break
+            shutil.rmtree(root)
+    verdict.points, verdict.points_cut_short = crashes.points, crashes.points_cut_short
+    return verdict
+
+
+def described(recording: Recording, crash: Crash) -> str:
+    """Return what led to a state, and what is in it, for a person to read."""
+    log = [f"  {repr(operation)[:160]}" for operation in recording.log[: crash.point]]
+    state = [f"  {path} {'' if inode.data is None else len(inode.data)}" for path, _, inode in crash.state]
+    title = f"{recording.scenario.name}, durability {recording.level}, a power cut after:"
+    return "\n".join([title, *log, "leaves:", *state])
+
+
+class _Judge(unittest.TestCase):
+    """Records scenarios and tries the states that crashes leave of them."""
+
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.roots = (Path(directory.name, str(number)) for number in count())
+
+    def judged(self, scenario: Scenario, level: str = "full", *sabotage: Sabotage, most: int = 3) -> Verdict:
+        root = next(self.roots)
+        recording = record(scenario, root, level, *sabotage)
+        self.require_all_was_seen(recording, root)
+        counters = root / COUNTERS
+        return judge(recording, counters.read_bytes() if counters.exists() else None, most)
+
+    def require_all_was_seen(self, recording: Recording, root: Path) -> None:
+        """Fail if the log does not lead to what is there: then the storage did what is not recorded."""
+        disk = Disk(recording.start)
+        for operation in recording.log:
+            disk.apply(operation)
+        own = {COUNTERS}  # may be written in ways that are not recorded, since nothing depends on it
+        self.assertEqual(without(disk.now(), own), without(snapshot(root)[0].state(), own), recording.scenario.name)
+
+
+class CrashStatesTest(_Judge):
+    def require_no_fault(self, level: str, *sabotage: Sabotage) -> None:
+        for scenario in SCENARIOS:
+            with self.subTest(scenario.name, level=level):
+                verdict = self.judged(scenario, level, *sabotage)
+                self.assertEqual(verdict.faults, [], "\n".join(verdict.faults))
+                self.assertGreaterEqual(verdict.states, scenario.least)
+
+    def test_nothing_that_was_acknowledged_is_lost(self) -> None:
+        self.require_no_fault("full")
+
+    def test_nothing_is_lost_where_there_are_no_nameless_files(self) -> None:
+        self.require_no_fault("full", no_nameless_files)
+
+    def test_weaker_levels_leave_nothing_that_is_unreadable(self) -> None:
+        root = next(self.roots)
+        make_root(root)
+        for level in levels(root)[1:]:
+            self.require_no_fault(level)
+
+
+class SabotageTest(_Judge):
+    """The test of the test."""
+
+    def test_every_sabotage_is_caught(self) -> None:
+        for sabotage in SABOTEURS:
+            for others in ([], [no_nameless_files]):
+                with self.subTest(sabotage.__name__, others=others):
+                    verdicts = (self.judged(scenario, "full", *others, sabotage, most=1) for scenario in SCENARIOS)
+                    self.assertTrue(any(verdict.faults for verdict in verdicts))
