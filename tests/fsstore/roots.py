@@ -4,13 +4,16 @@ import json
 import re
 import secrets
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import fsstore
 from fsstore import FileStorage
+from modules import StorageModule
+from tests.files import CONTEXT
 
-__all__ = ["CLEANS_UP", "COUNTERS", "beside", "clean_up", "levels", "make_root", "open_storage", "strangers"]
+__all__ = ["CLEANS_UP", "COUNTERS", "beside", "clean_up", "levels", "look", "make_root", "open_storage", "strangers"]
 
 #: The store's figures about itself. It is never synced: after a crash anything may be in it.
 COUNTERS = "counters"
@@ -48,6 +51,24 @@ def levels(root: Path) -> list[str]:
         else:
             found.append(level)
     return found
+
+
+def look(module: StorageModule, module_data: str) -> bytes | None:
+    """Return the object, None if it is absent; of that the methods must be of one mind."""
+    is_there = module.available(CONTEXT, module_data)
+    data, size = b"", 0
+    try:
+        size = module.get_size(CONTEXT, module_data)
+        with closing(module.get_read_stream(CONTEXT, module_data)) as stream:
+            while block := stream.read(1024 * 1024):
+                data += block
+    except FileNotFoundError:
+        if is_there:
+            raise
+        return None
+    if not is_there or size != len(data):
+        raise AssertionError(f"available: {is_there}, get_size: {size}, get_read_stream: {len(data)} bytes")
+    return data
 
 
 def beside(module_data: str) -> str:

@@ -88,7 +88,7 @@ class FilesTest(unittest.TestCase):
         self.assertEqual(self.left_of(Written(NEW, 2, b"x"), Resized(NEW, 4), Synced(NEW)), {"\0\0x\0"})
 
     def test_attributes_need_a_sync_that_is_not_of_data_alone(self) -> None:
-        log = [
+        log: list[Operation] = [
             Made(NEW, FILE),
             named("new", NEW),
             Synced(ROOT),

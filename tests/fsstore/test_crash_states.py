@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import unittest
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -15,7 +15,7 @@ from modules import StorageModule
 from tests.files import CONTEXT
 from tests.fsstore.crash import Crash, Crashes, Disk
 from tests.fsstore.disk import materialise, snapshot, without
-from tests.fsstore.roots import COUNTERS, clean_up, levels, make_root, open_storage, strangers
+from tests.fsstore.roots import COUNTERS, clean_up, levels, look, make_root, open_storage, strangers
 from tests.fsstore.sabotage import SABOTEURS, Sabotage, no_nameless_files
 from tests.fsstore.scenarios import SCENARIOS, Pieces, Recording, Scenario, content, record
 
@@ -33,24 +33,6 @@ def doing(what: str) -> Iterator[None]:
         yield
     except Exception as error:
         raise Fault(f"{what}: {error!r}") from error
-
-
-def look(module: StorageModule, module_data: str) -> bytes | None:
-    """Return the object, None if it is absent; of that the methods must be of one mind."""
-    is_there = module.available(CONTEXT, module_data)
-    data, size = b"", 0
-    try:
-        size = module.get_size(CONTEXT, module_data)
-        with closing(module.get_read_stream(CONTEXT, module_data)) as stream:
-            while block := stream.read(1024 * 1024):
-                data += block
-    except FileNotFoundError:
-        if is_there:
-            raise
-        return None
-    if not is_there or size != len(data):
-        raise Fault(f"available: {is_there}, get_size: {size}, get_read_stream: {len(data)} bytes")
-    return data
 
 
 def brief(data: bytes | None) -> str:
