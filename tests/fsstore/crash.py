@@ -1,7 +1,6 @@
 """What a power cut may leave: a model of a file system that loses whatever was not synced.
 
-The usual model, in which every file system of Linux fits (Pillai et al., "All File Systems Are Not
-Created Equal", OSDI 2014, section 2; fsync(2)):
+The usual model (fsync(2); Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014, section 2):
 
 - After ``fsync`` a file's data, size and attributes are durable, after ``fdatasync`` its data and size.
   Data that is not synced is missing, whole or torn; each attribute is the old or the new one.
@@ -11,8 +10,8 @@ Created Equal", OSDI 2014, section 2; fsync(2)):
   leaves is synced, the old entry never goes before the new one comes.
 - A directory that has no entry is missing, with all that lies in it, synced or not.
 
-Real file systems do less harm: ext4, for one, keeps the order of changes of directories. What stands
-this model relies on none of that.
+Real file systems do less harm: ext4, for one, keeps the order of changes of directories. A disk that
+lies about what it has written does more, and nothing helps against that.
 """
 
 import math
@@ -154,7 +153,8 @@ class _File:
         half = len(new) // 2
         filled = old[: len(new)].ljust(len(new), b"\0")
         torn = [new[:half], bytes(len(new)), new[:half] + old[half:], filled[:half] + new[half:]]
-        return [old, *self.data[-4:-1], *torn, new]
+        between = self.data[-4:-1]  # a few will do: each was the last one at an earlier point
+        return [old, *between, *torn, new]
 
     def _inode(self, data: bytes | None, values: Sequence[Value | None]) -> Inode:
         pairs = zip(self.attributes, values, strict=True)

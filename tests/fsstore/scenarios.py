@@ -162,8 +162,7 @@ def _refill_what_another_emptied(script: Script) -> None:
 
 def _break_off(script: Script) -> None:
     script.break_off("A")
-    script.break_off("C")
-    script.assign("C", content("C1"))
+    script.assign("A", content("A1"))
 
 
 def _besides(work: Callable[[], None]) -> threading.Thread:
@@ -236,7 +235,8 @@ SCENARIOS = [
     Scenario("a directory is emptied and filled again", _refill, 8),
     Scenario("a directory is filled that another process emptied", _refill_what_another_emptied, 8),
     Scenario("the last object is deleted while another one comes", _deleted_meanwhile, 5, "A"),
-    Scenario("sources break off", _break_off, 4, "A"),
+    Scenario("a source breaks off", _break_off, 4),
+    Scenario("a source breaks off that was to replace an object", _break_off, 4, "A"),
     Scenario("another process uses a directory just made", _made_by_another(1), 6),
     Scenario("another process uses a second directory just made", _made_by_another(2), 4),
     Scenario("three processes at once", _at_once, 8, "AC"),
