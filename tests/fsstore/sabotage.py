@@ -57,9 +57,11 @@ def named_before_synced() -> Iterator[None]:
         if not _is_directory(descriptor):
             late.append(os.dup(descriptor))
             return
-        while late:
-            sync(late[-1])
-            os.close(late.pop())
+        with suppress(IndexError):  # another thread may take the last one
+            while True:
+                file = late.pop()
+                sync(file)
+                os.close(file)
         sync(descriptor)
 
     try:

@@ -2,8 +2,8 @@
 
 import os
 import random
-import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,59 +165,70 @@ def _break_off(script: Script) -> None:
     script.assign("A", content("A1"))
 
 
-def _besides(work: Callable[[], None]) -> threading.Thread:
-    """Do ``work`` in a thread and wait for it, but not for ever: it may have to wait for us."""
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join(1)
-    return thread
+class _Others:
+    """Threads that are other processes: what they raise is raised when the ``with`` statement ends."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor()
+        self._works: list[Future[None]] = []
+
+    def start(self, work: Callable[[], None], patience: float = 0) -> None:
+        """Start ``work``, and wait for it, but not for ever: it may have to wait for us."""
+        self._works.append(self._pool.submit(work))
+        wait(self._works[-1:], patience)
+
+    def __enter__(self) -> "_Others":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown()
+        for work in self._works:
+            work.result()
 
 
 def _deleted_meanwhile(script: Script) -> None:
     """The last object of a directory goes while another one comes there."""
-    threads: list[threading.Thread] = []
     other = script.another()
-    script.assign("B", content("B1"), lambda: threads.append(_besides(lambda: other.delete("A"))))
-    for thread in threads:
-        thread.join()
+    with _Others() as others:
+        script.assign("B", content("B1"), lambda: others.start(lambda: other.delete("A"), 1))
 
 
-def _made_by_another(count: int) -> Callable[[Script], None]:
-    """A process uses a directory that another one has just made, the ``count``-th, and not yet synced."""
+def _after(
+    call: str, count: int, work: Callable[[Script], None], meanwhile: Callable[[Script], None]
+) -> Callable[[Script], None]:
+    """While one process does ``work``, another does ``meanwhile`` after the ``count``-th ``call`` of os.
+
+    So it meets what is done and not yet synced.
+    """
 
     def play(script: Script) -> None:
         other = script.another()
-        threads: list[threading.Thread] = []
-        made = 0
-        mkdir = os.mkdir
+        real = getattr(os, call)
+        calls = 0
 
-        def mkdir_and_meanwhile(*args: Any, **kwargs: Any) -> None:
-            nonlocal made
-            mkdir(*args, **kwargs)
-            made += 1
-            if made == count:
-                threads.append(_besides(lambda: other.assign("B", content("B1"))))
+        def call_and_meanwhile(*args: Any, **kwargs: Any) -> None:
+            nonlocal calls
+            real(*args, **kwargs)
+            calls += 1
+            if calls == count:
+                others.start(lambda: meanwhile(other), 1)
 
-        with mock.patch.object(os, "mkdir", mkdir_and_meanwhile):
-            script.assign("A", content("A1"))
-            for thread in threads:
-                thread.join()
+        with mock.patch.object(os, call, call_and_meanwhile), _Others() as others:
+            work(script)
 
     return play
 
 
+def _fill(script: Script) -> None:
+    script.assign("B", content("B1"))
+
+
 def _at_once(script: Script) -> None:
     """Three processes work in the order in which the system lets them."""
-    works = [
-        lambda: script.assign("A", content("A2")),
-        lambda: script.another().assign("B", content("B1")),
-        lambda: script.another().delete("C"),
-    ]
-    threads = [threading.Thread(target=work) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with _Others() as others:
+        others.start(lambda: script.assign("A", content("A2")))
+        others.start(lambda: script.another().assign("B", content("B1")))
+        others.start(lambda: script.another().delete("C"))
 
 
 #: The place for clean-up is here, too: a scenario that calls roots.clean_up in a root with leftovers.
@@ -237,8 +248,12 @@ SCENARIOS = [
     Scenario("the last object is deleted while another one comes", _deleted_meanwhile, 5, "A"),
     Scenario("a source breaks off", _break_off, 4),
     Scenario("a source breaks off that was to replace an object", _break_off, 4, "A"),
-    Scenario("another process uses a directory just made", _made_by_another(1), 6),
-    Scenario("another process uses a second directory just made", _made_by_another(2), 4),
+    Scenario("another process uses a directory just made", _after("mkdir", 1, _first, _fill), 4),
+    Scenario("another process uses a second directory just made", _after("mkdir", 2, _first, _fill), 4),
+    Scenario("another process deletes what is just deleted", _after("unlink", 1, _delete, _delete), 3, "AB"),
+    Scenario("another process deletes the last object just deleted", _after("unlink", 1, _delete, _delete), 3, "A"),
+    Scenario("another process fills a directory just emptied", _after("unlink", 1, _delete, _fill), 3, "A"),
+    Scenario("another process fills a directory just removed", _after("rmdir", 1, _delete, _fill), 3, "A"),
     Scenario("three processes at once", _at_once, 8, "AC"),
 ]
 

@@ -6,7 +6,7 @@ import tempfile
 import unittest
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import count
 from pathlib import Path
 from unittest import mock
@@ -126,10 +126,19 @@ def judge(recording: Recording, counters: bytes | None = None, most: int = 3) ->
 
 def described(recording: Recording, crash: Crash) -> str:
     """Return what led to a state, and what is in it, for a person to read."""
-    log = [f"  {repr(operation)[:160]}" for operation in recording.log[: crash.point]]
-    state = [f"  {path} {'' if inode.data is None else len(inode.data)}" for path, _, inode in crash.state]
+    log = [f"  {told(operation)}" for operation in recording.log[: crash.point]]
+    state = [f"  {path} {told(inode)}" for path, _, inode in crash.state]
     title = f"{recording.scenario.name}, durability {recording.level}, a power cut after:"
     return "\n".join([title, *log, "leaves:", *state])
+
+
+def told(value: object) -> str:
+    """Return the text of a value, data in brief."""
+    if isinstance(value, bytes):
+        return brief(value)
+    if is_dataclass(value):
+        return f"{type(value).__name__}({', '.join(told(getattr(value, each.name)) for each in fields(value))})"
+    return repr(value)
 
 
 class _Judge(unittest.TestCase):
