@@ -67,7 +67,10 @@ class Resized:
 
 @dataclass(frozen=True)
 class Changed:
-    """The attribute ``name`` got ``value``, or with None was removed."""
+    """The attribute ``name`` got ``value``, or with None was removed.
+
+    Of times only those are attributes that were set, not those that a write leaves.
+    """
 
     inode: int
     name: str
@@ -76,7 +79,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class Touched:
-    """Something was changed that a state does not show: owner or times."""
+    """Something was changed that a state does not show: the owner."""
 
     inode: int
     call: str

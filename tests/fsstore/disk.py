@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-__all__ = ["MODE", "Inode", "State", "Tree", "Value", "materialise", "snapshot", "without"]
+__all__ = ["MODE", "MTIME", "Inode", "State", "Tree", "Value", "materialise", "snapshot", "timeless", "without"]
 
 #: The name of the permission bits among an inode's attributes. No extended attribute is called so.
 MODE = "mode"
+#: The name of a file's time of modification, in nanoseconds since 1970, if that was ever set.
+MTIME = "mtime"
 
-#: An attribute: permission bits, or an extended attribute.
+#: An attribute: permission bits, a time, or an extended attribute.
 Value: TypeAlias = int | bytes
 
 
@@ -79,6 +81,8 @@ def snapshot(root: Path) -> tuple[Tree, dict[tuple[int, int], int]]:
 
 def _attributes(path: str, status: os.stat_result) -> tuple[tuple[str, Value], ...]:
     values: dict[str, Value] = {MODE: stat.S_IMODE(status.st_mode)}
+    if not stat.S_ISDIR(status.st_mode):
+        values[MTIME] = status.st_mtime_ns
     try:
         names = [name for name in os.listxattr(path) if name.startswith("user.")]
     except OSError as error:
@@ -92,6 +96,14 @@ def _attributes(path: str, status: os.stat_result) -> tuple[tuple[str, Value], .
 def without(state: State, names: Container[str]) -> State:
     """Return ``state`` less the entries of the root that are called so, and all below them."""
     return tuple(entry for entry in state if entry[0].partition("/")[0] not in names)
+
+
+def timeless(state: State) -> State:
+    """Return ``state`` less the times of files, which every write sets anew."""
+    return tuple(
+        (path, first, Inode(inode.data, tuple(pair for pair in inode.attributes if pair[0] != MTIME)))
+        for path, first, inode in state
+    )
 
 
 def materialise(state: State, directory: Path) -> None:
@@ -119,13 +131,14 @@ def materialise(state: State, directory: Path) -> None:
 
 
 def _set_attributes(path: str, inode: Inode) -> None:
-    values = dict(inode.attributes)
-    mode = values.pop(MODE)
-    for name, value in values.items():
-        try:
-            os.setxattr(path, name, bytes(value) if isinstance(value, bytes) else b"")
-        except OSError as error:
-            if error.errno != errno.ENOTSUP:
-                raise
-    assert isinstance(mode, int)
-    os.chmod(path, mode)
+    for name, value in inode.attributes:
+        if isinstance(value, bytes):
+            try:
+                os.setxattr(path, name, value)
+            except OSError as error:
+                if error.errno != errno.ENOTSUP:
+                    raise
+    values = {name: value for name, value in inode.attributes if isinstance(value, int)}
+    if MTIME in values:
+        os.utime(path, ns=(values[MTIME], values[MTIME]))
+    os.chmod(path, values[MODE])

@@ -13,7 +13,7 @@ from typing import Any
 from unittest import mock
 
 from tests.fsstore.crash import Changed, Entries, Event, Made, Operation, Resized, Synced, SyncedAll, Touched, Written
-from tests.fsstore.disk import MODE, Inode, snapshot
+from tests.fsstore.disk import MODE, MTIME, Inode, snapshot
 
 __all__ = ["Recorder"]
 
@@ -26,7 +26,7 @@ class Recorder:
     numbered anew, since a file system gives the number of a removed one to the next.
 
     What is done in another way (``open``, a mapping, ctypes) is not seen: compare
-    :meth:`crash.Disk.now` with a snapshot in the end.
+    :meth:`crash.Disk.now` with a snapshot in the end, both without times.
     """
 
     def __init__(self, root: Path) -> None:
@@ -188,7 +188,10 @@ class Recorder:
 
     def _os_utime(self, path: Any, times: Any = None, **kwargs: Any) -> None:
         self._os.utime(path, times, **kwargs)
-        self._touched("utime", path, **{name: value for name, value in kwargs.items() if name != "ns"})
+        kwargs.pop("ns", None)
+        number, status = self._of(path, **kwargs), _status(path, **kwargs)
+        if number is not None and status is not None:
+            self.log.append(Changed(number, MTIME, status.st_mtime_ns))
 
     def _os_link(self, src: Any, dst: Any, *, dst_dir_fd: int | None = None, **kwargs: Any) -> None:
         self._os.link(src, dst, dst_dir_fd=dst_dir_fd, **kwargs)

@@ -96,7 +96,7 @@ def strangers(root: Path, module_data: Iterable[str]) -> list[str]:
     return sorted(
         path
         for path in paths
-        if path not in objects
+        if path.partition(".")[0] not in objects  # what is kept beside an object has a name that begins alike
         and not _OWN.fullmatch(path)
         and (CLEANS_UP or not _TEMPORARY.fullmatch(path.rpartition("/")[2]))
     )

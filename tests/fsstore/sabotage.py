@@ -14,7 +14,7 @@ from unittest import mock
 from fsstore import FileStorage
 from modules import Context, Source
 
-__all__ = ["SABOTEURS", "Sabotage", "no_nameless_files"]
+__all__ = ["SABOTEURS", "Sabotage", "no_extended_attributes", "no_nameless_files"]
 
 Sabotage: TypeAlias = Callable[[], AbstractContextManager[object]]
 
@@ -145,6 +145,15 @@ def no_nameless_files() -> AbstractContextManager[None]:
         return real(path, flags, *args, **kwargs)
 
     return _patched(open=refusing)
+
+
+def no_extended_attributes() -> AbstractContextManager[None]:
+    """No fault, but a file system that has none."""
+
+    def refusing(path: Any, *args: Any, **kwargs: Any) -> None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), path)
+
+    return _patched(setxattr=refusing, getxattr=refusing, listxattr=refusing, removexattr=refusing)
 
 
 SABOTEURS: list[Sabotage] = [
