@@ -25,10 +25,12 @@ from fsstore import checksum, kernel, sidecar
 from fsstore.checksum import Kept
 from fsstore.durable import Directory, Durability, is_refusal, stat_object
 
-__all__ = ["NewFile", "Style"]
+__all__ = ["ONCE", "NewFile", "Style"]
 
 #: Bytes after which the kernel is told to begin with writing: docs/decisions/008-speed.md.
 _EARLY = 8 * 1024 * 1024
+#: A file that is not kept in the page cache, which others need more, in bytes.
+ONCE = 256 * 1024 * 1024
 #: A file of a known length from which on its space is taken at once, in bytes.
 _PREALLOCATED = 1024 * 1024
 #: How often a directory may be removed before it is an error.
@@ -95,6 +97,8 @@ class NewFile:
         self.size += written
         if self.size - self._started >= _EARLY and self._style.durability.level != "none":
             kernel.start_writing(self._descriptor, self._started, self.size - self._started)
+            if self.size >= ONCE:
+                os.posix_fadvise(self._descriptor, 0, self._started, os.POSIX_FADV_DONTNEED)
             self._started = self.size
         if self._sum is not None:
             self._sum.update(block)

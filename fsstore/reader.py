@@ -7,13 +7,13 @@ from typing import Protocol, Self
 
 from fsstore import checksum
 from fsstore.checksum import Kept, Sum
+from fsstore.newfile import ONCE
 
 __all__ = ["Object", "ObjectStream"]
 
 _BLOCK = 1024 * 1024  # bytes a read: 1.7 times the rate of 64 KiB
 _SMALL = 64 * 1024  # a first block that may be the whole object, in bytes
 _LARGE = 1024 * 1024  # an object from which on the kernel is told that all of it will be read, in bytes
-_ONCE = 256 * 1024 * 1024  # an object that is dropped from the page cache behind the reader, in bytes
 
 
 class Object(Protocol):
@@ -160,7 +160,7 @@ class ObjectStream:
         kept, self._place = self._kept, self._place + len(block)
         if self._sum is not None:
             self._sum.update(block)
-        if kept.size >= _ONCE:
+        if kept.size >= ONCE:
             os.posix_fadvise(self._descriptor, 0, self._place, os.POSIX_FADV_DONTNEED)
         if self._place < kept.size and block:
             return

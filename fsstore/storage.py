@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from fsstore import arguments, counters, layout, marker, quarantine, record, sidecar
 from fsstore.checksum import ATTRIBUTE
 from fsstore.counters import Counters
-from fsstore.durable import Durability, open_object, require_file, stat_object
+from fsstore.durable import Durability, is_refusal, open_object, require_file, stat_object
 from fsstore.health import Health
 from fsstore.newfile import NewFile, Style
 from fsstore.reader import ObjectStream
@@ -126,8 +126,8 @@ class FileStorage(StorageModule):
         text: bytes | None
         try:
             text = os.getxattr(descriptor, ATTRIBUTE)
-        except OSError:  # no attributes here, or stored before there were checksums
-            text = self._text_beside(shard, name, descriptor)
+        except OSError as error:  # no attributes here, or stored before there were checksums
+            text = self._text_beside(shard, name, descriptor, error)
         return ObjectStream(self, module_data, descriptor, text)
 
     def delete(self, context: Context, module_data: str) -> None:
@@ -205,8 +205,11 @@ class FileStorage(StorageModule):
                 raise
         return self._find(shard, name, look)
 
-    def _text_beside(self, shard: str, name: str, descriptor: int) -> bytes | None:
+    def _text_beside(self, shard: str, name: str, descriptor: int, error: OSError) -> bytes | None:
         try:
+            if error.errno != errno.ENODATA and not is_refusal(error):
+                self._health.note(error)
+                raise error
             status = require_file(os.fstat(descriptor), name)
             directory = self._root.shard(shard)
             return sidecar.get(directory.descriptor, name, status)

@@ -305,6 +305,14 @@ class AlgorithmTest(ReaderTest):
         with self.assertRaisesRegex(OSError, "its xxh3 is"):
             self.open(stored[3]).read()
 
+    def test_a_checksum_that_the_device_does_not_give_is_an_error(self) -> None:
+        module_data = self.store(b"data")
+        failing = mock.patch.object(os, "getxattr", side_effect=OSError(errno.EIO, "bad sector"))
+        before = len(os.listdir("/proc/self/fd"))
+        with failing, self.assertRaisesRegex(OSError, "bad sector"):
+            self.open(module_data)
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+
     def test_an_algorithm_that_is_not_known_here_is_served(self) -> None:
         module_data = self.store(b"data")
         path = self.path_of(module_data)
@@ -338,7 +346,7 @@ class LargeTest(ReaderTest):
                 dropped.append(length)
 
         module_data = self.store(os.urandom(LARGE))
-        with mock.patch("fsstore.reader._ONCE", 2 * 1024 * 1024), mock.patch.object(os, "posix_fadvise", advise):
+        with mock.patch("fsstore.reader.ONCE", 2 * 1024 * 1024), mock.patch.object(os, "posix_fadvise", advise):
             self.read(self.open(module_data), 1024 * 1024)
         self.assertEqual(dropped[-1], LARGE)
 
