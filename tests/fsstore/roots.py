@@ -13,7 +13,18 @@ from fsstore import FileStorage
 from modules import StorageModule
 from tests.files import CONTEXT
 
-__all__ = ["CLEANS_UP", "COUNTERS", "beside", "clean_up", "levels", "look", "make_root", "open_storage", "strangers"]
+__all__ = [
+    "CLEANS_UP",
+    "COUNTERS",
+    "beside",
+    "clean_up",
+    "elsewhere",
+    "levels",
+    "look",
+    "make_root",
+    "open_storage",
+    "strangers",
+]
 
 #: The store's figures about itself. It is never synced: after a crash anything may be in it.
 COUNTERS = "counters"
@@ -75,6 +86,20 @@ def beside(module_data: str) -> str:
     """Return the identity of a new object that lies in the same directory as another one."""
     record = json.loads(module_data)
     record["path"] = record["path"][:-30] + secrets.token_hex(15)
+    return json.dumps(record)
+
+
+def elsewhere(module_data: str) -> str:
+    """Return the identity of an object that lies in the next directory.
+
+    There none that is new comes by itself, so that a store has no reason to keep it when it is empty.
+    """
+    record = json.loads(module_data)
+    directory, _, name = record["path"].rpartition("/")
+    following = f"{directory[:-1]}{(int(directory[-1], 16) + 1) % 16:x}"
+    if name.startswith(directory):  # a layout in which an identity tells its directory
+        name = following + name[len(following) :]
+    record["path"] = f"{following}/{name}"
     return json.dumps(record)
 
 

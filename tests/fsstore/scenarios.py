@@ -14,7 +14,7 @@ from tests.files import CONTEXT
 from tests.fsstore.crash import Operation, unseen
 from tests.fsstore.disk import Tree
 from tests.fsstore.recorder import Recorder
-from tests.fsstore.roots import COUNTERS, beside, make_root, open_storage
+from tests.fsstore.roots import COUNTERS, beside, elsewhere, make_root, open_storage
 from tests.fsstore.sabotage import Sabotage
 
 __all__ = ["SCENARIOS", "Asked", "Recording", "Scenario", "Script", "content", "record"]
@@ -57,7 +57,7 @@ class Asked:
 class Script:
     """One process that uses the storage, and notes what it asks and what was acknowledged.
 
-    The objects A and B lie in one directory, C by chance somewhere else.
+    The objects A and B lie in one directory, C lies where new ones do.
     """
 
     def __init__(self, root: Path, level: str, objects: dict[str, str], note: Callable[[Asked], None]) -> None:
@@ -292,7 +292,7 @@ def record(scenario: Scenario, root: Path, level: str = "full", *sabotage: Sabot
     """Make a root, play ``scenario`` there and return what was recorded."""
     make_root(root)
     module = open_storage(root, level)
-    first = module.new_data(CONTEXT)
+    first = elsewhere(module.new_data(CONTEXT))
     objects = {"A": first, "B": beside(first), "C": module.new_data(CONTEXT)}
     before = {name: content(f"{name}0") for name in scenario.before}
     for name, data in before.items():
