@@ -185,7 +185,8 @@ class NewFile:
                 if not is_refusal(error):
                     raise
                 durability.weaker["attributes"] = "no extended attributes: checksums are kept in files of their own"
-        self._sidecar = sidecar.put(self._directory.descriptor, name, self._descriptor, text, durability)
+        file = self._descriptor
+        self._sidecar = self._in_directory(lambda directory: sidecar.put(directory, name, file, text, durability))
 
     def _name(self, name: str) -> os.stat_result | None:
         """Give the file its name, and return the status of the one that had it before."""

@@ -8,9 +8,10 @@ the name is still right after a copy that keeps times.
 import os
 import re
 import time
+from contextlib import suppress
 
 from fsstore import checksum
-from fsstore.durable import Durability, open_object
+from fsstore.durable import Durability, open_object, stat_object
 
 __all__ = ["get", "name_of", "owner", "put"]
 
@@ -21,12 +22,15 @@ _NAME = re.compile("([0-9a-f]{32})\\.([0-9a-f]{1,16})\\.sum")
 def put(directory: int, identity: str, descriptor: int, text: bytes, durability: Durability) -> str:
     """Keep ``text`` for the object ``identity`` whose file, still without that name, is open.
 
-    The file gets a time that no other of this identity has; an even number of seconds, for FAT
+    The file gets a time that is later than that of the one it replaces, so that a power cut which
+    brings back an old name brings back none that this one has; and an even number of seconds, for FAT
     keeps no other.
 
     :returns: the name under which it is kept.
     """
     seconds = int(time.time()) // 2 * 2
+    with suppress(FileNotFoundError):
+        seconds = max(seconds, int(stat_object(directory, identity).st_mtime) // 2 * 2 + 2)
     while True:
         os.utime(descriptor, (seconds, seconds))
         name = name_of(identity, os.fstat(descriptor))

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import fsstore
 from fsstore import FileStorage
@@ -19,7 +18,6 @@ __all__ = [
     "beside",
     "clean_up",
     "elsewhere",
-    "levels",
     "look",
     "make_root",
     "open_storage",
@@ -39,29 +37,12 @@ _TEMPORARY = re.compile(r"\.[^/]+")
 def make_root(directory: Path) -> None:
     """Make ``directory`` a root, once."""
     directory.mkdir(exist_ok=True)
-    make: Any = getattr(fsstore, "make_root", None)  # a root that needs no making is an empty directory
-    if make is not None:
-        make(str(directory))
+    fsstore.make_root(str(directory))
 
 
 def open_storage(root: Path, level: str = "full") -> FileStorage:
     """Return a FileStorage as a new process has it."""
-    arguments = {} if level == "full" else {"durability": level}
-    return FileStorage(root=str(root), **arguments)
-
-
-def levels(root: Path) -> list[str]:
-    """Return the levels of durability that there are; ``full`` is the default, and always there."""
-    found = ["full"]
-    for level in ("data", "none"):
-        try:
-            open_storage(root, level)
-        except ValueError as error:
-            if "durability" not in str(error):
-                raise
-        else:
-            found.append(level)
-    return found
+    return FileStorage(root=str(root), durability=level)
 
 
 def look(module: StorageModule, module_data: str) -> bytes | None:

@@ -12,11 +12,12 @@ from itertools import count
 from pathlib import Path
 from unittest import mock
 
+from fsstore.durable import LEVELS
 from modules import StorageModule
 from tests.files import CONTEXT
 from tests.fsstore.crash import Crash, Crashes, Disk
 from tests.fsstore.disk import Tree, materialise, snapshot, timeless, without
-from tests.fsstore.roots import COUNTERS, clean_up, levels, look, make_root, open_storage, strangers
+from tests.fsstore.roots import COUNTERS, clean_up, look, open_storage, strangers
 from tests.fsstore.sabotage import SABOTEURS, Sabotage, no_extended_attributes, no_nameless_files
 from tests.fsstore.scenarios import SCENARIOS, Asked, Pieces, Recording, Scenario, content, record
 
@@ -199,9 +200,7 @@ class CrashStatesTest(_Judge):
             self.require_no_fault("full")
 
     def test_weaker_levels_leave_nothing_that_is_unreadable(self) -> None:
-        root = next(self.roots)
-        make_root(root)
-        for level in levels(root)[1:]:
+        for level in LEVELS[1:]:
             self.require_no_fault(level)
 
 
