@@ -8,6 +8,7 @@ that is swapped meanwhile leads anywhere else.
 import errno
 import os
 import stat
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -46,11 +47,12 @@ class Directory:
     :param name: its name there; None for a root.
     """
 
-    __slots__ = ("_device", "_inode", "_name", "_parent", "descriptor", "is_settled")
+    __slots__ = ("_device", "_inode", "_name", "_parent", "descriptor", "is_settled", "synced")
 
     def __init__(self, descriptor: int, parent: "Directory | None" = None, name: str = "") -> None:
         self.descriptor = descriptor
         self.is_settled = False  # whether its own name is known to be durable
+        self.synced = 0.0  # when the last sync of its names began that has ended, in seconds since 1970
         self._parent = parent
         self._name = name
         status = os.fstat(descriptor)
@@ -95,12 +97,14 @@ class Durability:
                 raise
             self.weaker["file sync"] = "files cannot be synced: a power cut may leave them empty or torn"
 
-    def sync_directory(self, descriptor: int) -> None:
+    def sync_directory(self, directory: Directory) -> None:
         """Make the names in a directory durable."""
         if self.level != "full":
             return
+        began = time.time()
         try:
-            os.fsync(descriptor)
+            os.fsync(directory.descriptor)
+            directory.synced = began
         except OSError as error:
             if error.errno not in _NO_DIRECTORY_SYNC:
                 raise
@@ -120,7 +124,7 @@ class Durability:
         directory = open_directory(parent, name)
         if is_new and group >= 0:
             self.set_group(directory.descriptor, group)
-        self.sync_directory(parent.descriptor)
+        self.sync_directory(parent)
         directory.is_settled = True
         return directory
 
@@ -133,14 +137,14 @@ class Durability:
                 raise
             self.weaker["group"] = "the group cannot be set: the file system or the system's rights refuse it"
 
-    def remove(self, directory: int, name: str) -> None:
+    def remove(self, directory: Directory, name: str) -> None:
         """Remove the file ``name`` of ``directory``, durably; it may be absent already.
 
         The directory is synced also when there was nothing to remove: an earlier call may have been
         interrupted between the two.
         """
         with suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=directory)
+            os.unlink(name, dir_fd=directory.descriptor)
         self.sync_directory(directory)
 
 

@@ -114,7 +114,7 @@ class NewFile:
         self._seal(name)
         replaced = self._name(name)
         try:
-            self._style.durability.sync_directory(self._directory.descriptor)
+            self._style.durability.sync_directory(self._directory)
         except BaseException:
             if replaced is None:
                 self._unlink(name)

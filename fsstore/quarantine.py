@@ -60,8 +60,8 @@ def put(root: Root, style: Style, shard: str, name: str, descriptor: int, reason
     with suppress(FileNotFoundError):
         beside = sidecar.name_of(name, status)
         os.rename(beside, f"{entry}.sum", src_dir_fd=source.descriptor, dst_dir_fd=target.descriptor)
-    style.durability.sync_directory(target.descriptor)
-    style.durability.sync_directory(source.descriptor)
+    style.durability.sync_directory(target)
+    style.durability.sync_directory(source)
     return entry
 
 
@@ -91,8 +91,8 @@ def restore(root: Root, style: Style, name: str) -> Entry:
     with suppress(FileNotFoundError):
         _move(directory, f"{name}.sum", target, sidecar.name_of(identity, status))
     _move(directory, name, target, identity)
-    style.durability.sync_directory(target.descriptor)
-    style.durability.remove(directory.descriptor, f"{name}.json")
+    style.durability.sync_directory(target)
+    style.durability.remove(directory, f"{name}.json")
     return entry
 
 

@@ -91,7 +91,7 @@ class Root:
         with suppress(FileNotFoundError):
             for upper in name.split("/")[:-1]:
                 directory = open_directory(directory, upper)
-        self._durability.sync_directory(directory.descriptor)
+        self._durability.sync_directory(directory)
 
     def prune(self, name: str) -> None:
         """Remove the directory ``name`` if it is empty, and so those above it.

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from operator import length_hint
@@ -22,6 +23,8 @@ __all__ = ["FileStorage", "make_root"]
 
 _BLOCK = 1024 * 1024  # bytes a read: 1.2 times the rate of 64 KiB on ext4
 _FRESH = 1.0  # seconds for which it is believed that the root is where it was
+_WRITTEN = 300.0  # seconds after which the kernel has written every name by itself, with much to spare
+_COARSE = 0.05  # seconds that a time in a file system may be behind
 _QUARANTINED = 100  # objects that one instance takes out of service: where more are corrupt, the memory may be
 
 T = TypeVar("T")
@@ -114,10 +117,12 @@ class FileStorage(StorageModule):
         self._counters.add(int(replaced is None), file.size - (replaced or 0))
 
     def available(self, context: Context, module_data: str) -> bool:
+        shard, name = record.decode(module_data)
         try:
-            self.get_size(context, module_data)
+            status = self._find(shard, name, stat_object)
         except FileNotFoundError:
             return False
+        self._settle(shard, status.st_ctime)
         return True
 
     def get_read_stream(self, context: Context, module_data: str) -> ObjectStream:
@@ -205,6 +210,18 @@ class FileStorage(StorageModule):
                 raise
         return self._find(shard, name, look)
 
+    def _settle(self, shard: str, named: float) -> None:
+        """Make sure that an object is durable which got its name at ``named``, in seconds since 1970.
+
+        Who stored it, another process or thread, may not have come to that yet, and may never.
+        """
+        directory = self._root.shard(shard)
+        if (directory.is_settled and named < directory.synced - _COARSE) or named < time.time() - _WRITTEN:
+            return
+        directory = self._root.make_shard(shard)
+        if named >= directory.synced - _COARSE:
+            self._durability.sync_directory(directory)
+
     def _text_beside(self, shard: str, name: str, descriptor: int, error: OSError) -> bytes | None:
         try:
             if error.errno != errno.ENODATA and not is_refusal(error):
@@ -233,7 +250,7 @@ class FileStorage(StorageModule):
             status = stat_object(directory.descriptor, name)
             os.unlink(name, dir_fd=directory.descriptor)
         if status is None:
-            self._durability.sync_directory(directory.descriptor)  # an earlier call may have come to an end before it
+            self._durability.sync_directory(directory)  # an earlier call may have come to an end before it
             return None
-        self._durability.remove(directory.descriptor, sidecar.name_of(name, status))
+        self._durability.remove(directory, sidecar.name_of(name, status))
         return status.st_size

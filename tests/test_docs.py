@@ -60,6 +60,23 @@ class ContractPageTest(unittest.TestCase):
         self.assertIsNone(re.search(r"``|:\w+:`|^:\w+|::$|^=+ ", prose(page()), re.MULTILINE))
 
 
+class PromisesTest(unittest.TestCase):
+    text = (ROOT / "docs/promises.md").read_text("utf-8")
+
+    def test_each_complaint_has_a_test_that_is_there(self) -> None:
+        rows = re.findall(r"^\| \d+ \|.*\|(.*)\|$", self.text, re.MULTILINE)
+        self.assertEqual(len(rows), 25)
+        for row in rows:
+            named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+)::(\w+))?`", row)
+            kit = re.findall(r"kit `(test_\w+)`", row)
+            self.assertTrue(named or kit, row)
+            self.assertEqual([name for name in kit if not hasattr(Promises, name)], [])
+            for path, case, test in named:
+                text = (ROOT / path).read_text("utf-8")
+                for defined in filter(None, (case and f"class {case}(", test and f"def {test}(")):
+                    self.assertIn(defined, text, path)
+
+
 class AfternoonTest(unittest.TestCase):
     text = AFTERNOON.read_text("utf-8")
 

@@ -142,6 +142,26 @@ class OrderTest(DurableTest):
         self.assertEqual(self.objects(), [b"newer"])
 
 
+class AvailableTest(DurableTest):
+    def synced(self, module: FileStorage) -> list[str]:
+        with recorded(System()) as system:
+            self.assertTrue(module.available(CONTEXT, self.module_data))
+        return system.calls
+
+    def test_what_another_process_has_only_just_named_is_synced_before_it_is_available(self) -> None:
+        self.assign()
+        other = self.open()
+        self.assertEqual(self.synced(other), ["mkdir", "fsync root", "mkdir", "fsync 0000", LEAF])
+
+    def test_what_is_known_to_be_durable_is_not_synced_again(self) -> None:
+        self.assign()
+        self.synced(self.module)
+        with mock.patch("fsstore.storage._COARSE", -10):
+            self.assertEqual(self.synced(self.module), [])
+        with mock.patch("fsstore.storage._WRITTEN", -10):
+            self.assertEqual(self.synced(self.open()), [])
+
+
 class FailureTest(DurableTest):
     def test_a_failure_leaves_nothing(self) -> None:
         for call in ("mkdir", "fsync root", "fsync 0000", O_TMPFILE, "write", "setxattr", "fsync #", "link", LEAF):
@@ -200,6 +220,18 @@ class RefusalTest(DurableTest):
             self.assertEqual(len(objects_in(self.root)), 1)
             self.assertIn("no files without a name", self.weaker()[0])
             self.module.delete(CONTEXT, self.module_data)
+
+    def test_a_temporary_file_lies_beside_its_object(self) -> None:
+        leaf, seen = self.root / "0000/000", []
+
+        class Looking(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                seen.extend(os.listdir(leaf))
+                return super().read(size)
+
+        with recorded(System(O_TMPFILE, errno.EOPNOTSUPP)):
+            self.module.assign(CONTEXT, self.module_data, Looking(b"data"))
+        self.assertRegex(seen[0], r"^\.[0-9a-f]{32}\.new$")
 
     def test_directories_that_cannot_be_synced_are_told(self) -> None:
         for error in (errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES):
