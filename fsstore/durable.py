@@ -30,6 +30,7 @@ __all__ = [
 LEVELS = ("full", "data", "none")
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_KIND = 0o170000  # of the mode: what kind of file it is
 _OBJECT = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # O_NONBLOCK: never wait for a planted pipe
 # What a file system says that cannot do a thing at all. EPERM: of links and modes, on FAT and through FUSE.
 _REFUSALS = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENOTTY, errno.EPERM}
@@ -178,7 +179,8 @@ def stat_object(directory: int, name: str) -> os.stat_result:
     :raises FileNotFoundError: there is none.
     :raises NotAFile: what has that name is no plain file.
     """
-    return require_file(os.stat(name, dir_fd=directory, follow_symlinks=False), name)
+    status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    return status if status.st_mode & _KIND == stat.S_IFREG else require_file(status, name)
 
 
 def require_file(status: os.stat_result, name: str) -> os.stat_result:
