@@ -1,1 +1,1 @@
-"""Tests of the measurements in bench."""
+"""Tests of the room bench."""

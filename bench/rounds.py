@@ -1,0 +1,112 @@
+"""How a line is measured: all contenders in turn, round after round, with nothing else under the clock."""
+
+import gc
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.figures import Sample
+from bench.lines import Line
+from bench.stores import Store
+
+__all__ = ["measure", "settle", "timed"]
+
+_Work = Callable[[Sequence[str], int], None]
+
+
+def measure(line: Line, stores: Mapping[str, Store], directory: Path) -> dict[str, list[Sample]]:
+    """Measure ``line`` with each of ``stores``, which keep their objects on the file system of ``directory``.
+
+    The first round warms up and does not count.
+
+    :returns: a sample for each round, by the names of the stores.
+    """
+    samples: dict[str, list[Sample]] = {name: [] for name in stores}
+    kept = {name: store.names(line.objects) for name, store in stores.items()}
+    for name, store in stores.items():
+        store.put(kept[name], line.size)
+    order = list(stores)
+    chance = random.Random(1)  # noqa: S311 (any order will do)
+    for turn in range(line.rounds + 1):
+        gc.collect()
+        chance.shuffle(order)  # or somebody would always follow the same one, and pay for what that left behind
+        for name in order:
+            sample = _batch(line, stores[name], kept[name])
+            settle(directory)
+            if turn:
+                samples[name].append(sample)
+    for name, store in stores.items():
+        store.delete(kept[name], line.size)
+    return samples
+
+
+def _batch(line: Line, store: Store, kept: list[str]) -> Sample:
+    """Do the work of one round, and delete what it made."""
+    names = kept * -(-line.batch // len(kept)) if kept else store.names(line.batch)
+    names = names[: line.batch]
+    if line.operation == "delete":
+        store.put(names, line.size)
+    sample = timed(getattr(store, line.operation), names, line.size, line.threads)
+    if line.operation == "put":
+        store.delete(names, line.size)
+    return sample
+
+
+def settle(directory: Path) -> None:
+    """Have what one contender left to be written out of the next one's way.
+
+    A new file's sync makes ext4 commit all that its journal holds.
+    """
+    path = directory / "settle"
+    with path.open("wb") as file:
+        file.write(b"settle")
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+
+
+def timed(work: _Work, names: Sequence[str], size: int, threads: int = 1) -> Sample:
+    """Do ``work`` on ``names``, shared out to so many threads, and tell what one of them took."""
+    with _no_collection():
+        if threads == 1:
+            begin = _clocks()
+            work(names, size)
+            end = _clocks()
+        else:
+            begin, end = _in_threads(work, names, size, threads)
+    return Sample((end[0] - begin[0]) / len(names), (end[1] - begin[1]) / len(names))
+
+
+def _in_threads(
+    work: _Work, names: Sequence[str], size: int, threads: int
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    begin: list[tuple[float, float]] = []
+    # To start threads takes longer than many an operation: the clock starts when all are there.
+    gate = threading.Barrier(threads, lambda: begin.append(_clocks()))
+
+    def run(mine: Sequence[str]) -> None:
+        gate.wait()
+        work(mine, size)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(run, names[start::threads]) for start in range(threads)]:
+            done.result()
+        return begin[0], _clocks()
+
+
+def _clocks() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
