@@ -4,4 +4,8 @@ import sys
 
 from bench.command import main
 
-sys.exit(main())
+try:
+    sys.exit(main())
+except KeyboardInterrupt:
+    print("\nbench: interrupted; what was stored is deleted", file=sys.stderr)
+    sys.exit(130)

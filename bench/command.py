@@ -29,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for directory in options.directory or _directories():
         # What goes through memory is seen in the first directory; in memory itself it would not fit.
         size = 0 if places else int(options.memory * _GIB)
-        wish = Wish(options.only or NAMES, not options.without_peers, options.objects, size, options.quick)
+        wish = Wish(
+            options.only or NAMES, not options.without_peers, options.objects, size, options.times, options.quick
+        )
         with tempfile.TemporaryDirectory(dir=directory, prefix=".bench-") as scratch:
             places.append(run(Path(scratch), wish))
         if sys.stderr.isatty():
@@ -53,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--objects", type=int, default=0, metavar="N", help="for scale: so many, against 1000")
     parser.add_argument("--memory", type=float, default=10, metavar="GIB", help="for memory: the size, %(default)s")
     parser.add_argument("--without-peers", action="store_true", help="FileStorage and by hand alone")
+    times = "N times as many rounds, where a verdict is uncertain"
+    parser.add_argument("--times", type=int, default=1, metavar="N", help=times)
     parser.add_argument("--quick", action="store_true", help="only to see that it runs: the figures are worth nothing")
     parser.epilog = "--only and --directory may be repeated."
     return parser
@@ -68,5 +72,6 @@ def _command(options: argparse.Namespace) -> str:
     words += [f"--objects {options.objects}"] if options.objects else []
     words += [f"--memory {options.memory:g}"] if options.memory != 10 else []
     words += ["--without-peers"] if options.without_peers else []
+    words += [f"--times {options.times}"] if options.times != 1 else []
     words += ["--quick"] if options.quick else []
     return " ".join(["python -m bench", *words, f"--write {options.write}"])

@@ -1,5 +1,6 @@
 """From seconds to ratios, and from ratios to verdicts. Pure functions."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +18,21 @@ class Sample:
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of some numbers, with the least and the greatest of them."""
+    """The median of some numbers, with the least and the greatest of them.
+
+    The numbers are a sample; the median of all that might have been measured lies, with a certainty of 95 %,
+    from ``from_`` to ``to``.
+    """
 
     median: float
     low: float
     high: float
+    from_: float
+    to: float
 
     def __str__(self) -> str:
+        if self.low == self.high:
+            return number(self.median)
         return f"{number(self.median)} ({number(self.low)} to {number(self.high)})"
 
 
@@ -38,9 +47,10 @@ class Bound:
         """Tell whether ``figure`` is what it has to be."""
         return figure <= self.value if self.at_most else figure >= self.value
 
-    def verdict(self, figure: float) -> str:
-        """Return the verdict in words."""
-        return "met" if self.is_met(figure) else "not met"
+    def verdict(self, figure: Spread) -> str:
+        """Return the verdict in words, and whether the rounds were enough for it."""
+        certain = self.is_met(figure.from_) == self.is_met(figure.to)
+        return ("met" if self.is_met(figure.median) else "not met") + ("" if certain else ", uncertain")
 
     def __str__(self) -> str:
         return f"{'≤' if self.at_most else '≥'} {self.value:g}"
@@ -58,7 +68,23 @@ def spread(values: Sequence[float]) -> Spread:
     """
     if not values:
         raise ValueError("no values")
-    return Spread(statistics.median(values), min(values), max(values))
+    inner = sorted(values)
+    cut = _cut(len(inner))
+    return Spread(statistics.median(inner), inner[0], inner[-1], inner[cut], inner[-1 - cut])
+
+
+def _cut(count: int) -> int:
+    """Return how many of ``count`` sorted numbers can be left out at each end.
+
+    Each number is as likely above the true median as below it, whatever their distribution, so how many are
+    below is binomial; this is the sign test's confidence interval (David and Nagaraja, Order Statistics, 7.1).
+    """
+    below = 0.0
+    for cut in range(count):
+        below += math.comb(count, cut) / 2**count
+        if 2 * below > 0.05:
+            return max(cut - 1, 0)
+    return 0
 
 
 def ratios(over: Sequence[float], under: Sequence[float]) -> Spread:

@@ -27,7 +27,8 @@ def measure(line: Line, stores: Mapping[str, Store], directory: Path) -> dict[st
     :returns: a sample for each round, by the names of the stores.
     """
     samples: dict[str, list[Sample]] = {name: [] for name in stores}
-    kept = {name: store.names(line.objects) for name, store in stores.items()}
+    count = 0 if line.are_fresh else line.objects
+    kept = {name: store.names(count) for name, store in stores.items()}
     for name, store in stores.items():
         store.put(kept[name], line.size)
     order = list(stores)
@@ -46,14 +47,15 @@ def measure(line: Line, stores: Mapping[str, Store], directory: Path) -> dict[st
 
 
 def _batch(line: Line, store: Store, kept: list[str]) -> Sample:
-    """Do the work of one round, and delete what it made."""
-    names = kept * -(-line.batch // len(kept)) if kept else store.names(line.batch)
-    names = names[: line.batch]
-    if line.operation == "delete":
-        store.put(names, line.size)
+    """Do the work of one round, on objects that are kept or on new ones, which are then deleted."""
+    new = [] if kept else store.names(line.objects or line.batch)
+    if line.operation != "put":
+        store.put(new, line.size)
+    names = kept or new
+    names = (names * -(-line.batch // len(names)))[: line.batch]
     sample = timed(getattr(store, line.operation), names, line.size, line.threads)
-    if line.operation == "put":
-        store.delete(names, line.size)
+    if line.operation != "delete":
+        store.delete(new, line.size)
     return sample
 
 

@@ -28,7 +28,8 @@ class Wish:
     peers: bool
     objects: int  #: of the large store, for ``scale``; 0 leaves it out
     memory: int  #: bytes of the object, for ``memory``; 0 leaves it out
-    quick: bool  #: only to see that it runs
+    times: int = 1  #: so many times the usual number of rounds
+    quick: bool = False  #: only to see that it runs
 
 
 def run(scratch: Path, wish: Wish) -> Place:
@@ -48,7 +49,7 @@ def run(scratch: Path, wish: Wish) -> Place:
         for kind in scale.KINDS:
             _say(f"{place.file_system}: scale, {kind}")
             room = scratch / kind
-            place.costs += scale.measure(kind, room, wish.objects, 2 if wish.quick else _SCALE_ROUNDS)
+            place.costs += scale.measure(kind, room, wish.objects, 2 if wish.quick else _SCALE_ROUNDS * wish.times)
             shutil.rmtree(room)  # two kinds at once may not fit
     return place
 
@@ -56,6 +57,7 @@ def run(scratch: Path, wish: Wish) -> Place:
 def _measure(line: Line, contenders: Contenders, scratch: Path, wish: Wish, place: Place) -> None:
     if wish.quick:
         line = replace(line, batch=max(line.batch // 20, line.threads), objects=min(line.objects, 5), rounds=2)
+    line = replace(line, rounds=line.rounds * wish.times)
     baselines = contenders.choose(line.baselines, line.operation)
     others = contenders.choose(line.contenders, line.operation)
     if baselines and others:

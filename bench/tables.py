@@ -35,7 +35,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def cell(figure: Spread, required: Bound | None) -> str:
     """Return a figure with its verdict."""
-    return f"**{figure}** {required.verdict(figure.median)}" if required else str(figure)
+    return f"**{figure}** {required.verdict(figure)}" if required else str(figure)
 
 
 def _by_hand(place: Place) -> str:
@@ -79,7 +79,7 @@ def _inner(place: Place, chosen: Sequence[lines.Line]) -> str:
 def _memory(place: Place) -> str:
     rows = []
     for peak in place.peaks:
-        verdict = memory.REQUIRED.verdict(peak.mebibytes)
+        verdict = "met" if memory.REQUIRED.is_met(peak.mebibytes) else "not met"
         rows.append(
             [peak.work, f"{memory.REQUIRED} MiB", f"**{peak.mebibytes:.1f} MiB** {verdict}", f"{peak.rate:,.0f} MiB/s"]
         )
@@ -92,7 +92,7 @@ def _scale(place: Place) -> str:
         required = scale.REQUIRED if cost.contender == lines.AS_IT_COMES else None
         bound = str(required) if required else _EMPTY
         rows.append([cost.contender, cost.work, number(cost.few), number(cost.many), bound, cell(cost.ratio, required)])
-    return table(["who", "what", "few: µs", "many: µs", "required", "ratio"], rows)
+    return table(["who", "what", "among few: µs, or files", "among many", "required", "ratio"], rows)
 
 
 def _peers(place: Place) -> str:
