@@ -88,11 +88,11 @@ BY_HAND = (
     _put("put-4k-8", "put 4 KiB, 8 threads", 4 * _KIB, 200, 0.95, threads=8),
     _put("put-4k-32", "put 4 KiB, 32 threads", 4 * _KIB, 320, 0.95, threads=32),
     _put("put-64m", "put 64 MiB", 64 * _MIB, 1, 1.3),
-    Line("get-4k", "get 4 KiB", "get", 4 * _KIB, 400, _READ_BASE, _GET, _ours(0.6), objects=200),
-    Line("range", "range of 64 KiB of 1 MiB", "range", _MIB, 200, _READ_BASE, _OURS, _ours(0.6), objects=50),
+    Line("get-4k", "get 4 KiB", "get", 4 * _KIB, 1000, _READ_BASE, _GET, _ours(0.6), objects=1000),
+    Line("range", "range of 64 KiB of 1 MiB", "range", _MIB, 200, _READ_BASE, _OURS, _ours(0.6), objects=100),
     Line("get-64m", "get 64 MiB", "get", 64 * _MIB, 2, _READ_BASE, _GET, _ours(0.95), objects=1, are_fresh=True),
-    Line("available", "available", "available", 4 * _KIB, 1000, _READ_BASE, _OURS, _ours(0.5), objects=200),
-    Line("get-size", "get_size", "get_size", 4 * _KIB, 1000, _READ_BASE, _OURS, _ours(0.5), objects=200),
+    Line("available", "available", "available", 4 * _KIB, 1000, _READ_BASE, _OURS, _ours(0.5), objects=1000),
+    Line("get-size", "get_size", "get_size", 4 * _KIB, 1000, _READ_BASE, _OURS, _ours(0.5), objects=1000),
 )
 
 #: FileStorage with checksum against without.
@@ -125,9 +125,9 @@ _BESIDE = (AS_IT_COMES, *PEERS)
 BESIDE = (
     Line("peers-put-4k", "put 4 KiB", "put", 4 * _KIB, 20, _PUT_BASE, _BESIDE),
     Line("peers-put-64m", "put 64 MiB", "put", 64 * _MIB, 1, _PUT_BASE, _BESIDE, rounds=11),
-    Line("peers-get-4k", "get 4 KiB", "get", 4 * _KIB, 200, _READ_BASE, _BESIDE, objects=200, rounds=15),
+    Line("peers-get-4k", "get 4 KiB", "get", 4 * _KIB, 1000, _READ_BASE, _BESIDE, objects=1000, rounds=15),
     Line("peers-get-64m", "get 64 MiB", "get", 64 * _MIB, 1, _READ_BASE, _BESIDE, objects=1, are_fresh=True, rounds=15),
-    Line("peers-exists", "exists", "available", 4 * _KIB, 200, _READ_BASE, _BESIDE, objects=200, rounds=15),
+    Line("peers-exists", "exists", "available", 4 * _KIB, 1000, _READ_BASE, _BESIDE, objects=1000, rounds=15),
 )
 
 LINES = BY_HAND + CHECKSUMS + LEVELS + BESIDE

@@ -19,7 +19,8 @@ pip install '.[bench,plot]'
 {command}
 ```
 
-on {facts}. Believe the ratios rather than the rates, which are one machine's at one time.
+on {facts}.
+Believe the ratios rather than the rates, which are one machine's at one time.
 
 ![The ratios, as bars]({plot})
 
@@ -28,7 +29,9 @@ on {facts}. Believe the ratios rather than the rates, which are one machine's at
 - In each round every contender does the same work, one right after the other, in an order of its own. A figure
   is the **median of the ratios of the rounds** (least to greatest). *Uncertain* is a verdict where what is
   required lies within the limits between which the true median is, with a certainty of 95 %.
-- What is read is in memory: it is the way through the storage that is measured, not the disk.
+- What is read is in memory: it is the way through the storage that is measured, not the disk. Small objects are
+  a thousand, each read once a round: few ones, again and again, would lie in the processor's caches, where system
+  calls are faster than any server sees them.
 - Objects to read are made before the clock starts; garbage is deleted, and synced, when it has stopped; Python's
   garbage collector rests meanwhile. Every contender keeps 1000 objects all the time.
 - *rename* by hand is: temporary name, fsync, rename, fsync of the directory. *O_TMPFILE* by hand is: O_TMPFILE,
