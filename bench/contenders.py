@@ -40,22 +40,25 @@ class Contenders:
     def __init__(self, directory: Path, population: int = _POPULATION) -> None:
         self._directory = directory
         self._population = population
-        self._made: dict[str, Store] = {}
+        self._made: dict[tuple[str, int], Store] = {}
         self.unavailable: dict[str, str] = {}  #: contenders that cannot be had, and why
 
-    def choose(self, names: Iterable[str], operation: str) -> dict[str, Store]:
-        """Return those of the contenders that can be had and can do ``operation``."""
-        stores = {name: self._get(name) for name in names}
+    def choose(self, names: Iterable[str], operation: str, tree: int) -> dict[str, Store]:
+        """Return those of the contenders that can be had and can do ``operation``.
+
+        :param tree: which of their directories they are to use, as each may have several.
+        """
+        stores = {name: self._get(name, tree) for name in names}
         return {name: store for name, store in stores.items() if store is not None and hasattr(store, operation)}
 
-    def _get(self, name: str) -> Store | None:
-        if name not in self._made and name not in self.unavailable:
+    def _get(self, name: str, tree: int) -> Store | None:
+        if (name, tree) not in self._made and name not in self.unavailable:
             place = self._directory / str(len(self._made) + len(self.unavailable))
             place.mkdir()
             try:
                 store = _KINDS[name](place)
                 store.put(store.names(self._population), 4096)
-                self._made[name] = store
+                self._made[name, tree] = store
             except Unavailable as error:
                 self.unavailable[name] = str(error)
-        return self._made.get(name)
+        return self._made.get((name, tree))

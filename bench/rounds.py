@@ -19,31 +19,40 @@ __all__ = ["measure", "settle", "timed"]
 _Work = Callable[[Sequence[str], int], None]
 
 
-def measure(line: Line, stores: Mapping[str, Store], directory: Path) -> dict[str, list[Sample]]:
-    """Measure ``line`` with each of ``stores``, which keep their objects on the file system of ``directory``.
+def measure(line: Line, trees: Sequence[Mapping[str, Store]], directory: Path) -> dict[str, list[Sample]]:
+    """Measure ``line``.
 
-    The first round warms up and does not count.
+    The first round with each of the trees warms up and does not count.
 
-    :returns: a sample for each round, by the names of the stores.
+    :param trees: the contenders by name, each time the same ones but in other directories: each round takes the
+        next of these.
+    :param directory: one on the same file system, for a moment's file.
+    :returns: a sample for each round, by the names of the contenders.
     """
-    samples: dict[str, list[Sample]] = {name: [] for name in stores}
-    count = 0 if line.are_fresh else line.objects
-    kept = {name: store.names(count) for name, store in stores.items()}
-    for name, store in stores.items():
-        store.put(kept[name], line.size)
-    order = list(stores)
+    samples: dict[str, list[Sample]] = {name: [] for name in trees[0]}
+    kept = [{name: _keep(line, store) for name, store in tree.items()} for tree in trees]
+    order = list(samples)
     chance = random.Random(1)  # noqa: S311 (any order will do)
-    for turn in range(line.rounds + 1):
+    for turn in range(line.rounds + len(trees)):
         gc.collect()
         chance.shuffle(order)  # or somebody would always follow the same one, and pay for what that left behind
+        tree = turn % len(trees)
         for name in order:
-            sample = _batch(line, stores[name], kept[name])
+            sample = _batch(line, trees[tree][name], kept[tree][name])
             settle(directory)
-            if turn:
+            if turn >= len(trees):
                 samples[name].append(sample)
-    for name, store in stores.items():
-        store.delete(kept[name], line.size)
+    for stores, names in zip(trees, kept, strict=True):
+        for name, store in stores.items():
+            store.delete(names[name], line.size)
     return samples
+
+
+def _keep(line: Line, store: Store) -> list[str]:
+    """Make the objects that are there in all rounds, and return their names."""
+    names = store.names(0 if line.are_fresh else line.objects)
+    store.put(names, line.size)
+    return names
 
 
 def _batch(line: Line, store: Store, kept: list[str]) -> Sample:

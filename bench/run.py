@@ -56,12 +56,16 @@ def run(scratch: Path, wish: Wish) -> Place:
 
 def _measure(line: Line, contenders: Contenders, scratch: Path, wish: Wish, place: Place) -> None:
     if wish.quick:
-        line = replace(line, batch=max(line.batch // 20, line.threads), objects=min(line.objects, 5), rounds=2)
+        line = replace(line, trees=1, batch=max(line.batch // 20, line.threads), objects=min(line.objects, 5), rounds=2)
     line = replace(line, rounds=line.rounds * wish.times)
-    baselines = contenders.choose(line.baselines, line.operation)
-    others = contenders.choose(line.contenders, line.operation)
-    if baselines and others:
-        place.results.append(Result(line, measure(line, baselines | others, scratch)))
+    trees = []
+    for tree in range(line.trees):
+        baselines = contenders.choose(line.baselines, line.operation, tree)
+        others = contenders.choose(line.contenders, line.operation, tree)
+        if not baselines or not others:
+            return
+        trees.append(baselines | others)
+    place.results.append(Result(line, measure(line, trees, scratch)))
 
 
 def _say(what: str) -> None:
