@@ -8,9 +8,9 @@ until the survey counts.
 import fcntl
 import os
 import re
+import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
@@ -24,7 +24,7 @@ NAME = "counters"
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIMIT = 100  # bytes of the file
 _LINE = re.compile(rb"([0-9]{20}) ([0-9]{20}) ([0-9]{20}) ([0-9]{20})\n")
-_PENDING = 16  # changes that wait to be added
+_PENDING = 64  # changes that wait to be added
 _PAUSE = 1.0  # seconds that they wait
 _TRIES = 50
 _WAIT = 0.001  # seconds
@@ -40,7 +40,16 @@ class Counts(NamedTuple):
     slots: int = 0  # identities that were ever made, more or less: see layout.new_path
 
     def plus(self, other: "Counts") -> "Counts":
-        return Counts(*(max(0, ours + theirs) for ours, theirs in zip(self, other, strict=True)))
+        return Counts(
+            self.objects + other.objects,
+            self.bytes + other.bytes,
+            self.quarantined + other.quarantined,
+            self.slots + other.slots,
+        )
+
+    def clipped(self) -> "Counts":
+        """Return them without negative ones, which come of a file that was lost."""
+        return Counts(*(max(0, number) for number in self))
 
 
 def make(root: Directory) -> None:
@@ -60,18 +69,15 @@ class Counters:
 
     def _begin(self) -> None:
         """Begin with nothing pending: after a fork that is for the parent to add."""
-        self._due = 0.0
         self._process = os.getpid()
-        self._pending: deque[Counts] = deque()  # whose append and popleft need no lock
+        self._pending = _Pending()
         weakref.finalize(self, _finish, self._root, self._pending, self._process)
 
     def add(self, objects: int, size: int, quarantined: int = 0) -> None:
         """Count what was done; negative numbers for what is gone."""
         if os.getpid() != self._process:
             self._begin()
-        self._pending.append(Counts(objects, size, quarantined))
-        if len(self._pending) >= _PENDING or time.monotonic() >= self._due:
-            self._due = time.monotonic() + _PAUSE
+        if self._pending.add(Counts(objects, size, quarantined)):
             with suppress(OSError):  # what was stored is stored, also if it cannot be counted
                 _change(self._root, self._pending)
 
@@ -89,7 +95,7 @@ class Counters:
         """
         now = self.read()
         change = Counts(*(one - other for one, other in zip(found, before, strict=True)))
-        self._pending.append(change._replace(slots=max(0, found.objects - now.slots)))
+        self._pending.add(change._replace(slots=max(0, found.objects - now.slots)))
         self.read()
 
     def slot(self) -> int:
@@ -101,15 +107,48 @@ class Counters:
         if slot is not None:
             return slot
         claim, self._claim = self._claim, min(2 * self._claim, _MOST)
+        claimed = _Pending()
+        claimed.add(Counts(slots=claim))
         with suppress(OSError):  # where nothing can be written nothing will be stored: any slot will do
-            self.last_slot = _change(self._root, deque([Counts(slots=claim)])).slots - claim
+            self.last_slot = _change(self._root, claimed).slots - claim
         slots = iter(range(self.last_slot, self.last_slot + claim))
         slot = next(slots)
         self._slots = slots
         return slot
 
 
-def _change(root: Directory, pending: deque[Counts]) -> Counts:
+class _Pending:
+    """What this process did and has not yet added to the file."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # never held for long, and not at all after a fork: see Counters._begin
+        self._counts = Counts()
+        self._changes = 0
+        self._due = 0.0
+
+    def add(self, counts: Counts) -> bool:
+        """Add ``counts``, and tell whether it is time to write."""
+        now = time.monotonic()
+        with self._lock:
+            self._counts = self._counts.plus(counts)
+            self._changes += 1
+            is_due = self._changes >= _PENDING or now >= self._due
+            if is_due:
+                self._changes, self._due = 0, now + _PAUSE
+        return is_due
+
+    def take(self) -> Counts:
+        """Return what is pending, which then is not any more."""
+        with self._lock:
+            counts, self._counts = self._counts, Counts()
+        return counts
+
+    def look(self) -> Counts:
+        """Return what is pending."""
+        return self._counts
+
+
+def _change(root: Directory, pending: _Pending) -> Counts:
     """Add what is pending to the file, and return what it says then."""
     try:
         descriptor = os.open(NAME, _FLAGS, 0o666, dir_fd=root.descriptor)
@@ -118,12 +157,11 @@ def _change(root: Directory, pending: deque[Counts]) -> Counts:
     try:
         is_locked = _lock(descriptor)
         text = os.pread(descriptor, _LIMIT, 0)
-        counts = _parse(text)
-        if not is_locked or not pending:
-            return counts.plus(_sum(pending.copy()))
+        if not is_locked or pending.look() == Counts():
+            return _parse(text).plus(pending.look()).clipped()
         if not _LINE.fullmatch(text):
             os.ftruncate(descriptor, 0)
-        counts = counts.plus(_sum(pending))
+        counts = _parse(text).plus(pending.take()).clipped()
         os.pwrite(descriptor, " ".join(f"{number:020d}" for number in counts).encode() + b"\n", 0)
         return counts
     finally:
@@ -155,21 +193,13 @@ def _read(root: Directory) -> Counts:
         os.close(descriptor)
 
 
-def _sum(pending: deque[Counts]) -> Counts:
-    taken = []
-    with suppress(IndexError):
-        while True:
-            taken.append(pending.popleft())
-    return Counts(*map(sum, zip(*taken, strict=True))) if taken else Counts()
-
-
 def _parse(text: bytes) -> Counts:
     """Read the file's line. One that is torn, after a crash, or somebody else's counts for nothing."""
     match = _LINE.fullmatch(text)
     return Counts() if match is None else Counts(*map(int, match.groups()))
 
 
-def _finish(root: Directory, pending: deque[Counts], process: int) -> None:
-    if pending and os.getpid() == process:
+def _finish(root: Directory, pending: _Pending, process: int) -> None:
+    if os.getpid() == process:
         with suppress(OSError):
             _change(root, pending)

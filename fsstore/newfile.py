@@ -28,7 +28,7 @@ from fsstore.durable import Directory, Durability, is_refusal, stat_object
 __all__ = ["ONCE", "NewFile", "Style"]
 
 #: Bytes after which the kernel is told to begin with writing: docs/decisions/008-speed.md.
-_EARLY = 8 * 1024 * 1024
+_EARLY = 2 * 1024 * 1024
 #: A file that is not kept in the page cache, which others need more, in bytes.
 ONCE = 256 * 1024 * 1024
 #: A file of a known length from which on its space is taken at once, in bytes.
