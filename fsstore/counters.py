@@ -153,7 +153,7 @@ def _change(root: Directory, pending: _Pending) -> Counts:
     try:
         descriptor = os.open(NAME, _FLAGS, 0o666, dir_fd=root.descriptor)
     except OSError:
-        return _read(root)
+        return _read(root).plus(_sum(pending.copy()))
     try:
         is_locked = _lock(descriptor)
         text = os.pread(descriptor, _LIMIT, 0)

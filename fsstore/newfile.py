@@ -15,6 +15,7 @@ another file system it could not be renamed from.
 
 import errno
 import os
+import re
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,7 +26,7 @@ from fsstore import checksum, kernel, sidecar
 from fsstore.checksum import Kept
 from fsstore.durable import Directory, Durability, is_refusal, stat_object
 
-__all__ = ["ONCE", "NewFile", "Style"]
+__all__ = ["ONCE", "NewFile", "Style", "is_temporary"]
 
 #: Bytes after which the kernel is told to begin with writing: docs/decisions/008-speed.md.
 _EARLY = 2 * 1024 * 1024
@@ -251,6 +252,11 @@ class NewFile:
                     self._unlink(name)
         finally:
             os.close(self._descriptor)
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether ``name`` is one that a file may have until it is published."""
+    return re.fullmatch(r"\.[0-9a-f]{32}\.new", name) is not None
 
 
 def _temporary_name() -> str:

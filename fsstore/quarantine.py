@@ -17,7 +17,7 @@ from fsstore.durable import Directory, open_object
 from fsstore.newfile import NewFile, Style
 from fsstore.root import Root
 
-__all__ = ["NAME", "Entry", "entries", "put", "restore"]
+__all__ = ["NAME", "Entry", "entries", "is_description", "put", "read", "restore"]
 
 NAME = "quarantine"
 
@@ -66,13 +66,21 @@ def put(root: Root, style: Style, shard: str, name: str, descriptor: int, reason
 
 
 def entries(root: Root) -> list[Entry]:
-    """Return what is in quarantine, by name."""
+    """Return what is in quarantine, by name. What somebody else put there is passed over: the survey reports it."""
     try:
         directory = root.shard(NAME)
     except FileNotFoundError:
         return []
-    names = sorted(os.listdir(directory.descriptor))
-    return [_read(directory, name) for name in names if _DESCRIPTION.fullmatch(name)]
+    found = []
+    for name in sorted(filter(is_description, os.listdir(directory.descriptor))):
+        with suppress(ValueError, OSError):
+            found.append(read(directory, name))
+    return found
+
+
+def is_description(name: str) -> bool:
+    """Tell whether ``name`` is that of an entry's description."""
+    return _DESCRIPTION.fullmatch(name) is not None
 
 
 def restore(root: Root, style: Style, name: str) -> Entry:
@@ -81,16 +89,22 @@ def restore(root: Root, style: Style, name: str) -> Entry:
     :raises FileNotFoundError: there is no such entry.
     :raises FileExistsError: the object has been stored anew.
     """
-    if not _DESCRIPTION.fullmatch(f"{name}.json"):
+    if not is_description(f"{name}.json"):
         raise FileNotFoundError(f"{name}: no entry of the quarantine")
     directory = root.shard(NAME)
-    entry = _read(directory, f"{name}.json")
+    entry = read(directory, f"{name}.json")
     shard, _, identity = entry.path.rpartition("/")
     target = root.make_shard(shard)
     status = os.stat(name, dir_fd=directory.descriptor, follow_symlinks=False)
+    beside = sidecar.name_of(identity, status)
     with suppress(FileNotFoundError):
-        _move(directory, f"{name}.sum", target, sidecar.name_of(identity, status))
-    _move(directory, name, target, identity)
+        _move(directory, f"{name}.sum", target, beside)  # first, so that the object is never seen without
+    try:
+        _move(directory, name, target, identity)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            _move(target, beside, directory, f"{name}.sum")
+        raise
     style.durability.sync_directory(target)
     style.durability.remove(directory, f"{name}.json")
     return entry
@@ -116,8 +130,11 @@ def _exists(directory: Directory, name: str) -> bool:
     return True
 
 
-def _read(directory: Directory, name: str) -> Entry:
-    """Read a description; it may be anybody's, so the path is taken apart as one of ours."""
+def read(directory: Directory, name: str) -> Entry:
+    """Read the description ``name``; it may be anybody's, so the path is taken apart as one of ours.
+
+    :raises ValueError: it is none.
+    """
     descriptor = open_object(directory.descriptor, name)
     try:
         fields = json.loads(os.read(descriptor, _LIMIT))

@@ -79,6 +79,9 @@ class FileStorage(StorageModule):
         self._root = Root(checked.root, self._durability, checked.directory_mode, checked.group)
         if not checked.read_only and not os.access(checked.root, os.R_OK | os.W_OK | os.X_OK):
             raise PermissionError(f"root: {root} is not writable")
+        counted = os.path.join(checked.root, counters.NAME)
+        if not checked.read_only and os.path.exists(counted) and not os.access(counted, os.R_OK | os.W_OK):
+            raise PermissionError(f"root: {counted} is not writable: give it to the user of this server")
         self._space = Space(self._root.directory, checked.reserve)
         self._health = Health(checked.read_only)
         self._counters = Counters(self._root.directory)

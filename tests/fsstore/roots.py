@@ -9,11 +9,11 @@ from pathlib import Path
 
 import fsstore
 from fsstore import FileStorage
+from fsstore.survey import Options, Survey
 from modules import StorageModule
 from tests.files import CONTEXT
 
 __all__ = [
-    "CLEANS_UP",
     "COUNTERS",
     "beside",
     "clean_up",
@@ -26,12 +26,8 @@ __all__ = [
 
 #: The store's figures about itself. It is never synced: after a crash anything may be in it.
 COUNTERS = "counters"
-#: Whether :func:`clean_up` does anything.
-CLEANS_UP = False
 #: What lies in a root beside objects: files by name, and a directory.
 _OWN = re.compile(r"fsstore\.json|counters|quarantine/.*")
-#: What a crash leaves where a file has a name before it is whole, or takes another one's place.
-_TEMPORARY = re.compile(r"\.[^/]+")
 
 
 def make_root(directory: Path) -> None:
@@ -85,18 +81,13 @@ def elsewhere(module_data: str) -> str:
 
 
 def clean_up(root: Path) -> None:
-    """Remove what crashes left in ``root``.
-
-    So far nothing can: this is the place where the survey is to be told to mend, and then
-    :data:`CLEANS_UP` is to become True.
-    """
+    """Remove what crashes left in ``root``, as an administrator does who knows that nobody uses it."""
+    for _ in Survey(str(root), Options(mend=True, grace=0, share=1)):
+        pass
 
 
 def strangers(root: Path, module_data: Iterable[str]) -> list[str]:
-    """Return the files below ``root`` that are neither one of those objects nor the store's own.
-
-    As long as nothing cleans up, temporary files that a crash left count as the store's own.
-    """
+    """Return the files below ``root`` that are neither one of those objects nor the store's own."""
     objects = {json.loads(each)["path"] for each in module_data}
     paths = (str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir())
     return sorted(
@@ -104,5 +95,4 @@ def strangers(root: Path, module_data: Iterable[str]) -> list[str]:
         for path in paths
         if path.partition(".")[0] not in objects  # what is kept beside an object has a name that begins alike
         and not _OWN.fullmatch(path)
-        and (CLEANS_UP or not _TEMPORARY.fullmatch(path.rpartition("/")[2]))
     )

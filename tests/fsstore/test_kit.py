@@ -13,6 +13,7 @@ from conformance.model import Model
 from conformance.requirements import QUICK
 from conformance.suite import Promises
 from fsstore import FileStorage, make_root
+from tests.fsstore.roots import clean_up
 
 SHM = Path("/dev/shm")
 NOBODY = 65534
@@ -74,6 +75,9 @@ class PoorFileSystemTest(Adopter, unittest.TestCase):
             patch.start()
             self.addCleanup(patch.stop)
         super().setUp()
+
+    def tidy(self) -> None:
+        clean_up(Path(self.directory))
 
 
 @unittest.skipUnless(os.geteuid() == 0, "whoever is not root runs all of the kit as an ordinary user")

@@ -8,6 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from fsstore import FileStorage, make_root
 from tests.files import CONTEXT, ObjectsAsFiles
@@ -89,3 +90,29 @@ class ArgumentsTest(unittest.TestCase):
             os.close(writer)
             with open(reader, "rb") as answer:
                 self.assertIn(directory, answer.read().decode())
+
+    def test_counters_of_another_user_are_named(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            make_root(directory)
+            with mock.patch.object(os, "access", lambda path, mode: not path.endswith("counters")):
+                FileStorage(root=directory, read_only=True)
+                with self.assertRaisesRegex(PermissionError, f"{directory}/counters is not writable"):
+                    FileStorage(root=directory)
+
+    def test_slots_go_on_where_the_counters_cannot_be_written(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            make_root(directory)
+            storage = FileStorage(root=directory)
+            counted = os.path.join(directory, "counters")
+            with open(counted, "w") as file:
+                file.write(" ".join(f"{number:020}" for number in (0, 0, 0, 5 * 1024)) + "\n")
+            opened = os.open
+
+            def refuse(path: Any, flags: int, *arguments: Any, **others: Any) -> int:
+                if flags & os.O_CREAT and path == "counters":
+                    raise PermissionError
+                return opened(path, flags, *arguments, **others)
+
+            with mock.patch.object(os, "open", refuse):
+                path = json.loads(storage.new_data(CONTEXT))["path"]
+            self.assertEqual(path[:9], "0000/005/")
