@@ -71,6 +71,7 @@ class Counters:
         """Begin with nothing pending: after a fork that is for the parent to add."""
         self._process = os.getpid()
         self._pending = _Pending()
+        self._claiming = threading.Lock()  # never waited for
         weakref.finalize(self, _finish, self._root, self._pending, self._process)
 
     def add(self, objects: int, size: int, quarantined: int = 0) -> None:
@@ -104,17 +105,24 @@ class Counters:
         They are claimed some at a time, and more each time, so that a process that makes one claims no more.
         """
         slot = next(self._slots, None)
-        if slot is not None:
-            return slot
-        claim, self._claim = self._claim, min(2 * self._claim, _MOST)
-        claimed = _Pending()
-        claimed.add(Counts(slots=claim))
-        with suppress(OSError):  # where nothing can be written nothing will be stored: any slot will do
-            self.last_slot = _change(self._root, claimed).slots - claim
-        slots = iter(range(self.last_slot, self.last_slot + claim))
-        slot = next(slots)
-        self._slots = slots
-        return slot
+        return self._claim_slots() if slot is None else slot
+
+    def _claim_slots(self) -> int:
+        if os.getpid() != self._process:
+            self._begin()
+        claiming = self._claiming
+        if not claiming.acquire(blocking=False):  # another thread is at it; a slot may be given twice
+            return self.last_slot
+        try:
+            claim, self._claim = self._claim, min(2 * self._claim, _MOST)
+            claimed = _Pending()
+            claimed.add(Counts(slots=claim))
+            with suppress(OSError):  # where nothing can be written nothing will be stored: any slot will do
+                self.last_slot = max(0, _change(self._root, claimed).slots - claim)
+            self._slots = iter(range(self.last_slot + 1, self.last_slot + claim))
+            return self.last_slot
+        finally:
+            claiming.release()
 
 
 class _Pending:
@@ -153,7 +161,7 @@ def _change(root: Directory, pending: _Pending) -> Counts:
     try:
         descriptor = os.open(NAME, _FLAGS, 0o666, dir_fd=root.descriptor)
     except OSError:
-        return _read(root).plus(_sum(pending.copy()))
+        return _read(root).plus(pending.look()).clipped()
     try:
         is_locked = _lock(descriptor)
         text = os.pread(descriptor, _LIMIT, 0)
@@ -161,8 +169,13 @@ def _change(root: Directory, pending: _Pending) -> Counts:
             return _parse(text).plus(pending.look()).clipped()
         if not _LINE.fullmatch(text):
             os.ftruncate(descriptor, 0)
-        counts = _parse(text).plus(pending.take()).clipped()
-        os.pwrite(descriptor, " ".join(f"{number:020d}" for number in counts).encode() + b"\n", 0)
+        taken = pending.take()
+        counts = _parse(text).plus(taken).clipped()
+        try:
+            os.pwrite(descriptor, " ".join(f"{number:020d}" for number in counts).encode() + b"\n", 0)
+        except BaseException:
+            pending.add(taken)
+            raise
         return counts
     finally:
         os.close(descriptor)

@@ -34,6 +34,7 @@ _KIND = 0o170000  # of the mode: what kind of file it is
 _OBJECT = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # O_NONBLOCK: never wait for a planted pipe
 # What a file system says that cannot do a thing at all. EPERM: of links and modes, on FAT and through FUSE.
 _REFUSALS = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENOTTY, errno.EPERM}
+_FRESH = 1.0  # seconds for which it is believed that the umask is what it was
 _NO_DIRECTORY_SYNC = _REFUSALS | {errno.EBADF, errno.EACCES, errno.EISDIR}  # NFS, CIFS and FUSE differ
 
 
@@ -48,11 +49,12 @@ class Directory:
     :param name: its name there; None for a root.
     """
 
-    __slots__ = ("_device", "_inode", "_name", "_parent", "descriptor", "is_settled", "synced")
+    __slots__ = ("_device", "_inode", "_name", "_parent", "descriptor", "is_settled", "looked", "synced")
 
     def __init__(self, descriptor: int, parent: "Directory | None" = None, name: str = "") -> None:
         self.descriptor = descriptor
         self.is_settled = False  # whether its own name is known to be durable
+        self.looked = 0.0  # when it was last seen in its place, as time.monotonic has it
         self.synced = 0.0  # when the last sync of its names began that has ended, in seconds since 1970
         self._parent = parent
         self._name = name
@@ -69,8 +71,9 @@ class Directory:
             try:
                 status = os.stat(directory._name, dir_fd=directory._parent.descriptor, follow_symlinks=False)
             except FileNotFoundError:
-                return False
-            if status.st_ino != directory._inode or status.st_dev != directory._device:
+                status = None
+            if status is None or status.st_ino != directory._inode or status.st_dev != directory._device:
+                self.is_settled = False
                 return False
             directory = directory._parent
         return True
@@ -86,6 +89,8 @@ class Durability:
         self.level = level
         #: What works less well on this file system than it should, by what was refused.
         self.weaker: dict[str, str] = {}
+        self._made_mode = 0
+        self._mode_due = 0.0
 
     def sync_file(self, descriptor: int) -> None:
         """Make the data and the attributes of a file durable: fsync, for fdatasync may leave attributes out."""
@@ -128,6 +133,22 @@ class Durability:
         self.sync_directory(parent)
         directory.is_settled = True
         return directory
+
+    def set_mode(self, descriptor: int, mode: int) -> None:
+        """Give a file that was made with ``mode`` and the right to write that mode, without what the umask takes.
+
+        The umask can only be known by what it did to a file; that is looked at once a second.
+        """
+        now = time.monotonic()
+        try:
+            if now >= self._mode_due:
+                self._made_mode = os.fstat(descriptor).st_mode
+                self._mode_due = now + _FRESH
+            os.fchmod(descriptor, self._made_mode & mode)
+        except OSError as error:
+            if not is_refusal(error):
+                raise
+            self.weaker["modes"] = "modes cannot be set: objects are not read-only"
 
     def set_group(self, descriptor: int, group: int) -> None:
         """Give a file or a directory to ``group``, where the file system has groups."""

@@ -95,7 +95,7 @@ class Mender:
         - an old object that is deleted, or replaced, before the count comes to it: it is not found, and
           a deletion is counted by the server too. One too few.
         - a change from before the start that a server has not yet added to the counters, of which each
-          process keeps fewer than sixteen back: it is found, and added later. One too many, or too few.
+          process keeps fewer than 64 back: it is found, and added later. One too many, or too few.
 
         While nothing is written it is exact.
         """

@@ -169,12 +169,7 @@ class NewFile:
             self._keep(Kept(algorithm, digest, self.size).text(), name)
         if group >= 0:
             durability.set_group(self._descriptor, group)
-        try:
-            os.fchmod(self._descriptor, os.fstat(self._descriptor).st_mode & mode)  # so the umask stays respected
-        except OSError as error:
-            if not is_refusal(error):
-                raise
-            durability.weaker["modes"] = "modes cannot be set: objects are not read-only"
+        durability.set_mode(self._descriptor, mode)
         durability.sync_file(self._descriptor)
 
     def _keep(self, text: bytes, name: str) -> None:

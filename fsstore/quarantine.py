@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from fsstore import layout, sidecar
-from fsstore.durable import Directory, open_object
+from fsstore.durable import Directory, open_object, stat_object
 from fsstore.newfile import NewFile, Style
 from fsstore.root import Root
 
@@ -41,6 +41,9 @@ def put(root: Root, style: Style, shard: str, name: str, descriptor: int, reason
     :raises OSError: it cannot be moved.
     """
     source, target = root.shard(shard), root.make_shard(NAME)
+    status = os.fstat(descriptor)
+    if not os.path.samestat(status, stat_object(source.descriptor, name)):
+        return None
     entry = f"{name}-{secrets.token_hex(4)}"
     described = Entry(entry, f"{shard}/{name}", reason, datetime.now(UTC).isoformat(timespec="seconds"))
     with NewFile(lambda: target, style._replace(algorithm="")) as file:
@@ -51,9 +54,8 @@ def put(root: Root, style: Style, shard: str, name: str, descriptor: int, reason
     except BaseException:
         os.unlink(f"{entry}.json", dir_fd=target.descriptor)
         raise
-    status = os.fstat(descriptor)
     moved = os.stat(entry, dir_fd=target.descriptor, follow_symlinks=False)
-    if not os.path.samestat(status, moved):
+    if not os.path.samestat(status, moved):  # it was replaced at this very moment
         _move(target, entry, source, name)
         os.unlink(f"{entry}.json", dir_fd=target.descriptor)
         return None

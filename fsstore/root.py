@@ -12,6 +12,7 @@ __all__ = ["Root", "open_root"]
 
 _OPEN = 64  # directories that are kept open
 _TRIES = 100
+_FRESH = 0.1  # seconds for which it is believed that a directory is where it was; a large upload takes longer
 
 
 class Root:
@@ -67,7 +68,11 @@ class Root:
 
         :raises FileNotFoundError: there is none.
         """
-        return self._shards.get(name) or self._open_shard(name)
+        directory = self._shards.get(name)
+        if directory is None:
+            directory = self._open_shard(name)
+            self._keep(name, directory)
+        return directory
 
     def forget(self, name: str) -> bool:
         """Forget the directory ``name`` if it was removed since it was opened, or moved, and tell whether it was."""
@@ -79,11 +84,32 @@ class Root:
 
     def make_shard(self, name: str) -> Directory:
         """Return the directory ``name``, and make what is missing of it, durably."""
-        directory = self._shards.get(name)
-        if directory is None or not directory.is_settled or not directory.is_in_place():
-            directory = self._make_parts(name.split("/"))
+        for _ in range(_TRIES):
+            try:
+                return self._make_shard(name)
+            except FileNotFoundError as error:  # the upper one was empty, and removed before the leaf was made
+                failed = error
+                self.forget(name.rpartition("/")[0])
+        raise failed
+
+    def _make_shard(self, name: str) -> Directory:
+        if not name:
+            return self.directory
+        directory, now = self._shards.get(name), time.monotonic()
+        if directory is None or not directory.is_settled or not self._is_fresh(directory, now):
+            upper, _, leaf = name.rpartition("/")
+            parent = self._make_shard(upper)
+            directory = self._durability.make_directory(parent, leaf, self._mode, self._group)
+            directory.looked = now
             self._keep(name, directory)
         return directory
+
+    def _is_fresh(self, directory: Directory, now: float) -> bool:
+        """Tell whether a directory is where it was, as far as that is known."""
+        if now < directory.looked + _FRESH:
+            return True
+        directory.looked = now
+        return directory.is_in_place()
 
     def sync_above(self, name: str) -> None:
         """Make it durable that the directory ``name`` is not there."""
@@ -99,32 +125,19 @@ class Root:
         The kernel removes none that is not. Who is about to store something there finds it removed and
         makes it anew. It need not be durable: an empty directory that comes back does no harm.
         """
-        parents = [self.directory]
-        *uppers, leaf = name.split("/")
         with suppress(OSError):  # not empty, or gone already
-            for upper in uppers:
-                parents.append(open_directory(parents[-1], upper))
-            for parent, part in zip(reversed(parents), (leaf, *uppers), strict=True):
-                os.rmdir(part, dir_fd=parent.descriptor)
-        self.forget(name)
+            while name:
+                upper, _, leaf = name.rpartition("/")
+                parent = self._open_shard(upper)
+                os.rmdir(leaf, dir_fd=parent.descriptor)
+                self.forget(name)
+                name = upper
 
     def _open_shard(self, name: str) -> Directory:
         directory = self.directory
-        for part in name.split("/"):
+        for part in name.split("/") if name else ():
             directory = open_directory(directory, part)
-        self._keep(name, directory)
         return directory
-
-    def _make_parts(self, parts: list[str]) -> Directory:
-        for _ in range(_TRIES):
-            try:
-                directory = self.directory
-                for part in parts:
-                    directory = self._durability.make_directory(directory, part, self._mode, self._group)
-                return directory
-            except FileNotFoundError as error:  # an empty upper directory was removed before the leaf was made
-                failed = error
-        raise failed
 
     def _keep(self, name: str, directory: Directory) -> None:
         if len(self._shards) >= _OPEN:  # all at once: it is rare, and needs no lock

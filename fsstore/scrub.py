@@ -10,7 +10,7 @@ from fsstore import checksum, sidecar
 from fsstore.checksum import ATTRIBUTE, Kept, Sum
 from fsstore.durable import Directory, NotAFile, is_refusal, open_object, stat_object
 
-__all__ = ["Pace", "Seen", "scrub"]
+__all__ = ["Pace", "Seen", "confirm", "scrub"]
 
 _BLOCK = 1024 * 1024  # bytes a read
 _PAGE = 4096  # bytes that the disk reads at least
@@ -84,6 +84,17 @@ def scrub(directory: Directory, name: str, pace: Pace | None) -> Generator[None,
             return seen
         before = seen  # if it is gone there may be another one in its place
     return None  # it is gone, or somebody replaces it all the time
+
+
+def confirm(directory: Directory, name: str) -> Seen | None:
+    """Look at an object at once, as :func:`scrub` does in steps; None if it is gone."""
+    steps = scrub(directory, name, Pace(0))
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            seen: Seen | None = end.value
+            return seen
 
 
 def _look(directory: Directory, name: str, pace: Pace | None, *, is_again: bool) -> Generator[None, None, Seen | None]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from operator import length_hint
 from typing import Any, TypeVar
 
-from fsstore import arguments, counters, layout, marker, quarantine, record, sidecar
+from fsstore import arguments, counters, layout, marker, quarantine, record, scrub, sidecar
 from fsstore.checksum import ATTRIBUTE
 from fsstore.counters import Counters
 from fsstore.durable import Durability, is_refusal, open_object, require_file, stat_object
@@ -176,8 +176,11 @@ class FileStorage(StorageModule):
         :returns: the error for the stream to raise.
         """
         shard, name = record.decode(module_data)
-        entry = self._quarantine(shard, name, descriptor, reason)
-        where = "it stays where it is" if entry is None else f"it is in {self._root.path}/{quarantine.NAME}/{entry}"
+        try:
+            where = self._quarantine(shard, name, descriptor, reason)
+        except OSError as failed:  # it was moved by somebody else, or nothing can be moved: it is corrupt all the same
+            self._health.note(failed)
+            where = "it stays where it is"
         error = OSError(errno.EIO, f"{shard}/{name} is corrupt: {reason}: {where}")
         self._health.note(error)
         return error
@@ -186,18 +189,22 @@ class FileStorage(StorageModule):
         """Note what went wrong while a stream was read."""
         self._health.note(error)
 
-    def _quarantine(self, shard: str, name: str, descriptor: int, reason: str) -> str | None:
+    def _quarantine(self, shard: str, name: str, descriptor: int, reason: str) -> str:
+        """Move an object into quarantine if it is corrupt on the disk, too, and say what was done."""
         if self._health.read_only is not None or self._quarantined >= _QUARANTINED:
-            return None
+            return "it stays where it is"
+        status, directory = os.fstat(descriptor), self._root.shard(shard)
+        seen = scrub.confirm(directory, name)
+        if seen is None or seen.inode != status.st_ino or not seen.is_readable:
+            return "it stays where it is"
+        if not seen.reason:
+            return "it is whole on the disk: read it again, and test the memory"
         self._quarantined += 1
-        try:
-            entry = quarantine.put(self._root, self._style, shard, name, descriptor, reason)
-        except OSError as error:  # it was moved by somebody else, or nothing can be moved: it is corrupt all the same
-            self._health.note(error)
-            return None
-        if entry is not None:
-            self._counters.add(-1, -os.fstat(descriptor).st_size, 1)
-        return entry
+        entry = quarantine.put(self._root, self._style, shard, name, descriptor, reason)
+        if entry is None:
+            return "it stays where it is"
+        self._counters.add(-1, -status.st_size, 1)
+        return f"it is in {self._root.path}/{quarantine.NAME}/{entry}"
 
     def _find(self, shard: str, name: str, look: Callable[[int, str], T]) -> T:
         """Look for an object.

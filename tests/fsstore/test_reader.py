@@ -207,6 +207,14 @@ class CorruptTest(ReaderTest):
         with self.assertRaises(FileNotFoundError):
             self.module.get_read_stream(CONTEXT, module_data)
 
+    def test_what_is_whole_on_the_disk_is_not_moved(self) -> None:
+        module_data = self.store(b"data")
+        stream, read, tipped = self.open(module_data), os.read, [b"dota"]
+        once = mock.patch.object(os, "read", lambda *arguments: tipped.pop() if tipped else read(*arguments))
+        with once, self.assertRaisesRegex(OSError, "it is whole on the disk: read it again"):
+            stream.read(4)
+        self.assertEqual(self.open(module_data).read(), b"data")
+
     def test_what_was_stored_anew_meanwhile_is_left_alone(self) -> None:
         module_data = self.store(b"old" * 1000)
         self.flip(module_data, 7)

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ class FileStorageTest(ObjectsAsFiles, unittest.TestCase):
         elsewhere = self.directory.parent / "elsewhere"
         shard.rename(elsewhere)
         shard.symlink_to(elsewhere)
+        time.sleep(0.11)  # for a tenth of a second it is believed that a directory is where it was
         with self.assertRaises(NotADirectoryError):
             self.module.assign(CONTEXT, module_data, io.BytesIO(b"evil"))
         with self.assertRaises(NotADirectoryError):
