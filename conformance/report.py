@@ -2,12 +2,15 @@
 
 import json
 import signal
+import threading
 import time
 import unittest
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from itertools import groupby
+from types import FrameType
 from typing import Any
 from xml.etree import ElementTree
 
@@ -73,14 +76,36 @@ def check(
     """
     names = [name for name in _in_order(case) if name.startswith("test")]
     verdicts: dict[str, Verdict] = {}
-    for turn in range(repeat):
-        for number, name in enumerate(names):
-            if progress is not None:
-                progress(turn * len(names) + number, repeat * len(names), name)
-            verdict = _run(case, name)
-            if name not in verdicts or verdict.outcome is Outcome.BROKEN:
-                verdicts[name] = verdict
+    with _interrupts() as interrupts:
+        for turn in range(repeat):
+            for number, name in enumerate(names):
+                if progress is not None:
+                    progress(turn * len(names) + number, repeat * len(names), name)
+                verdict = _run(case, name)
+                if interrupts:
+                    raise KeyboardInterrupt
+                if name not in verdicts or verdict.outcome is Outcome.BROKEN:
+                    verdicts[name] = verdict
     return list(verdicts.values())
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Give a list in which interrupts are noted: what is raised in a finalizer, Python drops."""
+    noted: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        noted.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # where signals do not come
+        yield noted
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def table(verdicts: Sequence[Verdict]) -> str:

@@ -40,6 +40,7 @@ def put(root: Root, style: Style, shard: str, name: str, descriptor: int, reason
     :returns: the name of the entry, or None: another object has that name by now, and stays.
     :raises OSError: it cannot be moved.
     """
+    root.forget(NAME)  # it is used seldom, so look whether it is still there
     source, target = root.shard(shard), root.make_shard(NAME)
     status = os.fstat(descriptor)
     if not os.path.samestat(status, stat_object(source.descriptor, name)):
