@@ -73,7 +73,7 @@ class ObjectStream:
             self._note(error)
             raise
         if self._place >= 0 and len(buffer):
-            self._compare(memoryview(buffer)[:count])
+            self._compare(memoryview(buffer).cast("B")[:count])
         return count
 
     def seek(self, offset: int, whence: int = 0, /) -> int:

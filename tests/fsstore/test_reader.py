@@ -1,5 +1,6 @@
 """The stream that reads an object, and what it does with one that is corrupt."""
 
+import array
 import errno
 import io
 import json
@@ -79,6 +80,11 @@ class StreamTest(ReaderTest):
             got += buffer[:count]
         self.assertEqual(got, data)
         self.assertEqual(stream.readinto(bytearray()), 0)
+
+    def test_readinto_counts_bytes_also_where_the_buffer_has_larger_items(self) -> None:
+        stream = self.open(self.store(bytes(1000) * 400))
+        buffer = memoryview(array.array("I", [1] * 25_000))
+        self.assertEqual([stream.readinto(buffer) for _ in range(5)], [100_000] * 4 + [0])
 
     def test_it_is_what_the_library_takes_for_a_file(self) -> None:
         data = b"one\ntwo\n" * 10_000
