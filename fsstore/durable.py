@@ -17,6 +17,7 @@ __all__ = [
     "Directory",
     "Durability",
     "NotAFile",
+    "is_gone",
     "is_refusal",
     "open_directory",
     "open_object",
@@ -34,6 +35,7 @@ _KIND = 0o170000  # of the mode: what kind of file it is
 _OBJECT = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # O_NONBLOCK: never wait for a planted pipe
 # What a file system says that cannot do a thing at all. EPERM: of links and modes, on FAT and through FUSE.
 _REFUSALS = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENOTTY, errno.EPERM}
+_GONE = {errno.ENOENT, errno.ESTALE}
 _FRESH = 1.0  # seconds for which it is believed that the umask is what it was
 _NO_DIRECTORY_SYNC = _REFUSALS | {errno.EBADF, errno.EACCES, errno.EISDIR}  # NFS, CIFS and FUSE differ
 
@@ -49,7 +51,7 @@ class Directory:
     :param name: its name there; None for a root.
     """
 
-    __slots__ = ("_device", "_inode", "_name", "_parent", "descriptor", "is_settled", "looked", "synced")
+    __slots__ = ("_counts", "_device", "_inode", "_name", "_parent", "descriptor", "is_settled", "looked", "synced")
 
     def __init__(self, descriptor: int, parent: "Directory | None" = None, name: str = "") -> None:
         self.descriptor = descriptor
@@ -60,6 +62,7 @@ class Directory:
         self._name = name
         status = os.fstat(descriptor)
         self._device, self._inode = status.st_dev, status.st_ino
+        self._counts = status.st_nlink > 0  # whether links are counted here; through FUSE they may not be
 
     def __del__(self, _close: Any = os.close) -> None:
         _close(self.descriptor)
@@ -68,15 +71,22 @@ class Directory:
         """Tell whether it still has its name, below the root: that it was not removed, and not moved away."""
         directory = self
         while directory._parent is not None:
-            try:
-                status = os.stat(directory._name, dir_fd=directory._parent.descriptor, follow_symlinks=False)
-            except FileNotFoundError:
-                status = None
-            if status is None or status.st_ino != directory._inode or status.st_dev != directory._device:
+            if not directory._is_named(directory._parent.descriptor):
                 self.is_settled = False
                 return False
             directory = directory._parent
         return True
+
+    def _is_named(self, parent: int) -> bool:
+        try:
+            status = os.stat(self._name, dir_fd=parent, follow_symlinks=False)
+        except OSError as error:
+            if is_gone(error):
+                return False
+            raise
+        if self._counts and status.st_nlink == 0:  # while it is removed it has its name a little longer than its links
+            return False
+        return status.st_ino == self._inode and status.st_dev == self._device
 
 
 class Durability:
@@ -168,6 +178,11 @@ class Durability:
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=directory.descriptor)
         self.sync_directory(directory)
+
+
+def is_gone(error: OSError) -> bool:
+    """Tell whether ``error`` says that a file is not there, or its directory; over NFS the latter is ESTALE."""
+    return error.errno in _GONE
 
 
 def is_refusal(error: OSError) -> bool:

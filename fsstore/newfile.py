@@ -24,7 +24,7 @@ from typing import NamedTuple, Self, TypeVar
 
 from fsstore import checksum, kernel, sidecar
 from fsstore.checksum import Kept
-from fsstore.durable import Directory, Durability, is_refusal, stat_object
+from fsstore.durable import Directory, Durability, is_gone, is_refusal, stat_object
 
 __all__ = ["ONCE", "NewFile", "Style", "is_temporary"]
 
@@ -117,7 +117,7 @@ class NewFile:
         try:
             self._style.durability.sync_directory(self._directory)
         except BaseException:
-            if replaced is None:
+            if replaced is None and self._has(name):  # else somebody else has stored the object since
                 self._unlink(name)
             raise
         ours, self._sidecar = self._sidecar, None
@@ -153,8 +153,9 @@ class NewFile:
         for _ in range(_TRIES):
             try:
                 return work(self._directory.descriptor)
-            except (FileNotFoundError, PermissionError):  # the latter on ext4
-                if self._directory.is_in_place():
+            except OSError as error:
+                is_removed = is_gone(error) or isinstance(error, PermissionError)  # the latter on ext4
+                if not is_removed or self._directory.is_in_place():
                     raise
             self._directory = self._find()
         return work(self._directory.descriptor)
@@ -234,6 +235,8 @@ class NewFile:
                 offset += os.write(self._descriptor, block)
         finally:
             os.close(unnamed)
+        if self._sidecar is not None:
+            self._unlink(self._sidecar)
         self._seal(name)
 
     def _unlink(self, name: str) -> None:

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 
 from fsstore import marker
-from fsstore.durable import Directory, Durability, open_directory
+from fsstore.durable import Directory, Durability, is_gone, open_directory
 
 __all__ = ["Root", "open_root"]
 
@@ -74,20 +74,32 @@ class Root:
             self._keep(name, directory)
         return directory
 
-    def forget(self, name: str) -> bool:
-        """Forget the directory ``name`` if it was removed since it was opened, or moved, and tell whether it was."""
+    def current(self, name: str) -> Directory:
+        """Return the directory ``name`` that has that name now, which the one that was kept open may have lost.
+
+        :raises FileNotFoundError: there is none.
+        """
+        for _ in range(_TRIES):
+            directory = self.shard(name)
+            if directory.is_in_place():
+                return directory
+            self._shards.pop(name, None)
+        raise TimeoutError(f"{self.path}/{name}: it is removed and made again all the time")
+
+    def forget(self, name: str) -> None:
+        """Forget the directory ``name`` if it was removed since it was opened, or moved."""
         directory = self._shards.get(name)
-        if directory is None or directory.is_in_place():
-            return False
-        self._shards.pop(name, None)
-        return True
+        if directory is not None and not directory.is_in_place():
+            self._shards.pop(name, None)
 
     def make_shard(self, name: str) -> Directory:
         """Return the directory ``name``, and make what is missing of it, durably."""
         for _ in range(_TRIES):
             try:
                 return self._make_shard(name)
-            except FileNotFoundError as error:  # the upper one was empty, and removed before the leaf was made
+            except OSError as error:  # the upper one was empty, and removed before the leaf was made
+                if not is_gone(error):
+                    raise
                 failed = error
                 self.forget(name.rpartition("/")[0])
         raise failed

@@ -5,6 +5,7 @@ in hexadecimal digits. So while an object is replaced each of the two has a chec
 the name is still right after a copy that keeps times.
 """
 
+import errno
 import os
 import re
 import time
@@ -16,6 +17,7 @@ from fsstore.durable import Durability, open_object, stat_object
 __all__ = ["get", "name_of", "owner", "put"]
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_TRIES = 100  # how many checksums of one object may lie there, left over
 _NAME = re.compile("([0-9a-f]{32})\\.([0-9a-f]{1,16})\\.sum")
 
 
@@ -31,7 +33,7 @@ def put(directory: int, identity: str, descriptor: int, text: bytes, durability:
     seconds = int(time.time()) // 2 * 2
     with suppress(FileNotFoundError):
         seconds = max(seconds, int(stat_object(directory, identity).st_mtime) // 2 * 2 + 2)
-    while True:
+    for _ in range(_TRIES):
         os.utime(descriptor, (seconds, seconds))
         name = name_of(identity, os.fstat(descriptor))
         try:
@@ -39,6 +41,8 @@ def put(directory: int, identity: str, descriptor: int, text: bytes, durability:
             break
         except FileExistsError:
             seconds += 2
+    else:  # such as after the last time that the file system knows
+        raise OSError(errno.EOVERFLOW, f"{identity}: no time is left for its checksum", name)
     try:
         os.write(kept, text + b"\n")
         durability.sync_file(kept)

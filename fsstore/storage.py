@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from fsstore import arguments, counters, layout, marker, quarantine, record, scrub, sidecar
 from fsstore.checksum import ATTRIBUTE
 from fsstore.counters import Counters
-from fsstore.durable import Durability, is_refusal, open_object, require_file, stat_object
+from fsstore.durable import Durability, is_gone, is_refusal, open_object, require_file, stat_object
 from fsstore.health import Health
 from fsstore.newfile import NewFile, Style
 from fsstore.reader import ObjectStream
@@ -25,6 +25,8 @@ _BLOCK = 1024 * 1024  # bytes a read: 1.2 times the rate of 64 KiB on ext4
 _FRESH = 1.0  # seconds for which it is believed that the root is where it was
 _WRITTEN = 300.0  # seconds after which the kernel has written every name by itself, with much to spare
 _COARSE = 0.05  # seconds that a time in a file system may be behind
+_WHOLE = 2.0  # seconds, where it keeps whole ones alone, as ext4 with small inodes does, or every other, as FAT does
+_TRIES = 100  # how often a directory may be made anew while an object is looked for in it
 _QUARANTINED = 100  # objects that one instance takes out of service: where more are corrupt, the memory may be
 
 T = TypeVar("T")
@@ -98,10 +100,10 @@ class FileStorage(StorageModule):
     def assign(self, context: Context, module_data: str, stream: Source) -> None:
         shard, name = record.decode(module_data)
         self._health.require_writable()
+        length = length_hint(stream)
         is_ours = True  # whether an error is the storage's, and not the source's
         try:
             self._root.require(_FRESH)
-            length = length_hint(stream)
             self._space.require(length)
             with NewFile(lambda: self._root.make_shard(shard), self._style, length) as file:
                 while True:
@@ -211,25 +213,32 @@ class FileStorage(StorageModule):
 
         :raises FileNotFoundError: it is not there, and the storage is.
         """
-        try:
-            directory = self._root.shard(shard)  # held, so that nobody closes it meanwhile
-            return look(directory.descriptor, name)
-        except FileNotFoundError:
-            if not self._root.forget(shard):
-                self._root.require()
-                raise
-        return self._find(shard, name, look)
+        for _ in range(_TRIES):
+            directory = None
+            try:
+                directory = self._root.shard(shard)  # held, so that nobody closes it meanwhile
+                return look(directory.descriptor, name)
+            except OSError as error:
+                if not is_gone(error):
+                    raise
+                if directory is None or directory.is_in_place():
+                    self._root.require()
+                    raise
+            self._root.forget(shard)
+        raise TimeoutError(f"{shard}: it is removed and made again all the time")
 
     def _settle(self, shard: str, named: float) -> None:
         """Make sure that an object is durable which got its name at ``named``, in seconds since 1970.
 
         Who stored it, another process or thread, may not have come to that yet, and may never.
         """
+        latest = named + (_COARSE if named % 1 else _WHOLE)
         directory = self._root.shard(shard)
-        if (directory.is_settled and named < directory.synced - _COARSE) or named < time.time() - _WRITTEN:
+        if (directory.is_settled and latest < directory.synced) or named < time.time() - _WRITTEN:
             return
+        self._root.forget(shard)
         directory = self._root.make_shard(shard)
-        if named >= directory.synced - _COARSE:
+        if latest >= directory.synced:
             self._durability.sync_directory(directory)
 
     def _text_beside(self, shard: str, name: str, descriptor: int, error: OSError) -> bytes | None:
@@ -248,19 +257,21 @@ class FileStorage(StorageModule):
 
     def _remove(self, shard: str, name: str) -> int | None:
         """Remove the file of an object durably, and return its size; None if there was none."""
-        self._root.forget(shard)
+        self._root.require(_FRESH)
         try:
-            directory = self._root.shard(shard)
+            directory = self._root.current(shard)
         except FileNotFoundError:
             self._root.require()
             self._root.sync_above(shard)
             return None
-        status = None
+        status, is_ours = None, False  # whether this call is the one that removes it, of several at once
         with suppress(FileNotFoundError):
             status = stat_object(directory.descriptor, name)
             os.unlink(name, dir_fd=directory.descriptor)
+            is_ours = True
         if status is None:
+            self._root.require()
             self._durability.sync_directory(directory)  # an earlier call may have come to an end before it
             return None
         self._durability.remove(directory, sidecar.name_of(name, status))
-        return status.st_size
+        return status.st_size if is_ours else None
