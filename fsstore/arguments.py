@@ -12,6 +12,7 @@ __all__ = ["Arguments", "Reserve", "check", "check_root"]
 
 _SIZE = re.compile(r"([0-9]+) ?(|[KMGT]i?)B?")
 _PERCENT = re.compile(r"([0-9]{1,2}(?:\.[0-9]+)?) ?%")
+_NO_GROUP = 2**32 - 1  # what chown(2) takes for: leave it as it is
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 
@@ -125,7 +126,7 @@ def _directory_mode(value: Any) -> int:
 def _group(value: Any) -> int:
     if value is None:
         return -1
-    if type(value) is int and value >= 0:
+    if type(value) is int and 0 <= value < _NO_GROUP:
         return value
     try:
         return grp.getgrnam(value).gr_gid

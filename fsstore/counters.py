@@ -87,7 +87,12 @@ class Counters:
 
         :raises OSError: they cannot be read.
         """
-        return _change(self._root, self._pending)
+        if os.getpid() != self._process:
+            self._begin()
+        try:
+            return _change(self._root, self._pending)
+        except OSError:  # they cannot be written, for instance on a disk that is full
+            return _read(self._root).plus(self._pending.look()).clipped()
 
     def correct(self, found: Counts, before: Counts) -> None:
         """Set the counts to what was ``found``, and add what was counted since they were ``before``.
@@ -97,7 +102,7 @@ class Counters:
         now = self.read()
         change = Counts(*(one - other for one, other in zip(found, before, strict=True)))
         self._pending.add(change._replace(slots=max(0, found.objects - now.slots)))
-        self.read()
+        _change(self._root, self._pending)
 
     def slot(self) -> int:
         """Return how many identities were made before, more or less; each call is a new one.

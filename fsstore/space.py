@@ -37,7 +37,7 @@ class Space:
             return
         status = os.fstatvfs(self._root.descriptor)
         free, reserve = status.f_bavail * status.f_frsize, self._reserved(status)
-        if free - length < reserve:
+        if status.f_blocks and free - length < reserve:  # some file systems do not say how large they are
             text = f"{free} bytes are free, {reserve} of them are the reserve: delete something, or add space"
             raise OSError(errno.ENOSPC, text)
         if status.f_files and status.f_favail <= int(status.f_files * self._reserve.part):
@@ -60,12 +60,12 @@ class Space:
             }
             if inodes["free"] * total < max(0, free - reserve) * status.f_files:
                 binds = "inodes"
+        capacity = {"total": -1, "free": -1, "used": -1}
+        if status.f_blocks:
+            used = total - status.f_bfree * status.f_frsize
+            capacity = {"total": total, "free": max(0, free - reserve), "used": used}
         return {
-            "capacity": {
-                "total": total,
-                "free": max(0, free - reserve),
-                "used": total - status.f_bfree * status.f_frsize,
-            },
+            "capacity": capacity,
             "reserve": reserve,
             "inodes": inodes,
             "binds": binds,

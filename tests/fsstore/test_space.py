@@ -19,6 +19,14 @@ from tests.files import CONTEXT, objects_in
 from tests.fsstore.system import System, recorded
 from tests.sources import Breaking
 
+
+class Hinted(io.BytesIO):
+    """A source that tells its length."""
+
+    def __length_hint__(self) -> int:
+        return len(self.getvalue())
+
+
 TIB = 2**40
 
 
@@ -91,6 +99,12 @@ class ReserveTest(StorageTest):
         with self.assertRaises(OSError) as caught:
             self.module.assign(CONTEXT, self.module.new_data(CONTEXT), Known(b"data", AssertionError("it was read")))
         self.assertEqual(caught.exception.errno, errno.ENOSPC)
+
+    def test_where_nothing_is_known_of_the_space_nothing_is_refused(self) -> None:
+        unknown = dict.fromkeys(("f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail"), 0)
+        with self.file_system(**unknown):
+            self.module.assign(CONTEXT, self.module.new_data(CONTEXT), Hinted(bytes(2**21)))
+            self.assertEqual(self.statistics("capacity"), [{"total": -1, "free": -1, "used": -1}])
 
     def test_a_known_length_takes_its_space_and_gives_back_what_was_too_much(self) -> None:
         class Known(io.BytesIO):
@@ -177,6 +191,13 @@ class ReadOnlyTest(StorageTest):
             self.module.assign(CONTEXT, self.module.new_data(CONTEXT), Source())
         self.assertEqual(self.statistics("read_only", "errors"), [None, {}])
 
+    def test_a_length_that_the_source_cannot_tell_says_nothing_of_the_device(self) -> None:
+        elsewhere = OSError(errno.EIO, "elsewhere")
+        hint = mock.patch.object(Hinted, "__length_hint__", side_effect=elsewhere)
+        with hint, self.assertRaisesRegex(OSError, "elsewhere"):
+            self.module.assign(CONTEXT, self.module.new_data(CONTEXT), Hinted(b"data"))
+        self.store()
+
     def test_a_planted_pipe_says_nothing_of_the_device(self) -> None:
         module_data = self.store()
         path = self.root / json.loads(module_data)["path"]
@@ -219,6 +240,37 @@ class CountersTest(StorageTest):
             os._exit(0)
         os.waitpid(child, 0)
         self.assertEqual(self.counted(), [3, 15])
+
+    def test_what_is_pending_at_a_fork_is_counted_once(self) -> None:
+        for _ in range(3):
+            self.store()
+        if (child := os.fork()) == 0:
+            os._exit(self.statistics("objects") not in ([1], [3]))
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+        self.assertEqual(self.statistics("objects"), [3])
+
+    def test_of_several_deletions_at_once_one_is_counted(self) -> None:
+        module_data, unlink, other = self.store(), os.unlink, self.open()
+
+        def overtaken(name: str, **where: Any) -> None:
+            with mock.patch.object(os, "unlink", unlink):
+                other.delete(CONTEXT, module_data)
+            unlink(name, **where)
+
+        self.store()
+        with mock.patch.object(os, "unlink", overtaken):
+            self.module.delete(CONTEXT, module_data)
+        other.statistics(CONTEXT)
+        self.assertEqual(self.statistics("objects"), [1])
+
+    def test_a_full_disk_does_not_hide_them(self) -> None:
+        self.store()
+        self.store()
+        full = OSError(errno.ENOSPC, "full")
+        with mock.patch.object(os, "pwrite", side_effect=full):
+            self.assertEqual(self.statistics("objects"), [2])
+            with self.assertRaises(OSError):
+                self.module._counters.correct(Counts(5), Counts())
 
     def test_what_an_instance_did_last_is_counted_when_it_goes(self) -> None:
         other = self.open()
