@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from host.database import reading, vendor_modules, writing
+from host.database import garbage, nodes, pending, reading, vendor_modules, writing
 from host.errors import Conflict, Failed, Invalid, NotFound
 from modules import Context, StorageModule
 
@@ -85,7 +85,7 @@ class Loader:
         cls = load_class(dotted)
         bound = bind(cls, arguments)
         row = self._row(name)
-        if row is None or (row.module, row.arguments) != (dotted, bound):
+        if (row is None or (row.module, row.arguments) != (dotted, bound)) and not self._keeps_data(name):
             _call(cls, cls.prepare, bound)
         instance = construct(cls, bound)
         edition = uuid.uuid4().hex
@@ -140,6 +140,14 @@ class Loader:
             return json.loads(json.dumps(self.instance(name).statistics(self.context)))
         except VENDOR_ERRORS as error:  # an administrator wants to see it
             return {"error": reason(error.__cause__ or error, arguments)}
+
+    def _keeps_data(self, name: str) -> bool:
+        """Tell whether the catalogue knows of data in ``name``: its storage is not new then, or its disk is missing."""
+        with reading(self._engine) as connection:
+            return any(
+                connection.execute(select(table.c.module).where(table.c.module == name).limit(1)).first() is not None
+                for table in (nodes, pending, garbage)
+            )
 
     def _row(self, name: str) -> Row[Any] | None:
         with reading(self._engine) as connection:

@@ -122,9 +122,9 @@ class StorageModule(ABC):
         """Make what must be made once, where the arguments name a storage that is new.
 
         *Called when* an administrator configures a module, or changes its arguments, before the
-        constructor; never when a server only starts again. So a module can make a mark in a new
-        storage, and later tell an empty storage from one that is not there, such as a disk that is not
-        mounted.
+        constructor; never when a server only starts again, and never while the host knows of data in
+        that module. So a module can make a mark in a new storage, and later tell an empty storage from
+        one that is not there, such as a disk that is not mounted.
 
         *The module may* do nothing, as this method does. What is stored already stays as it is.
 

@@ -106,6 +106,18 @@ class LoaderTest(CloudTest):
         with self.assertRaises(LookupError):  # the contract's word for it
             self.cloud.loader.context["func"]["getModule"]("default")
 
+    def test_a_storage_that_has_data_is_not_made_anew_when_its_arguments_change(self) -> None:
+        self.cloud.accounts.put("alice", policy="default")
+        self.assertEqual(self.put("/cdmi/o", b"data").status_code, 201)
+        away = self.objects.rename(f"{self.objects}.away")
+        self.addCleanup(shutil.rmtree, away)
+        self.objects.mkdir()  # the place of a disk that is not mounted
+        with self.assertRaisesRegex(Invalid, "no storage is there"):
+            self.cloud.loader.configure(
+                "default", "fsstore.FileStorage", "", {"root": str(self.objects), "read_only": True}
+            )
+        self.assertEqual(list(self.objects.iterdir()), [])
+
     def test_a_module_that_asks_the_process_to_exit_is_a_failing_one(self) -> None:
         with self.assertRaisesRegex(Invalid, "SystemExit"):
             self.configure("exiting", "Exiting")
