@@ -1,8 +1,12 @@
 """The report, for people and programs."""
 
 import json
+import os
+import signal
+import sys
 import unittest
 from typing import ClassVar
+from unittest import mock
 from xml.etree import ElementTree
 
 from conformance.report import Outcome, check, table, to_json, to_junit
@@ -88,6 +92,25 @@ class ReportTest(unittest.TestCase):
         failure = suite.find("testcase[@name='test_raising']/failure")
         assert failure is not None
         self.assertEqual(failure.get("message"), "OSError: [Errno 28] full")
+
+    def test_an_interrupt_that_python_drops_ends_the_kit_after_that_test(self) -> None:
+        class Finalized:
+            def __del__(self) -> None:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        ran = []
+
+        class Case(unittest.TestCase):
+            def test_one(self) -> None:
+                Finalized()
+                ran.append(1)
+
+            def test_two(self) -> None:
+                ran.append(2)
+
+        with mock.patch.object(sys, "unraisablehook", lambda _: None), self.assertRaises(KeyboardInterrupt):
+            check(Case)
+        self.assertEqual(ran, [1])
 
     def test_an_interrupt_cleans_up_and_goes_on(self) -> None:
         cleaned: list[str] = []
