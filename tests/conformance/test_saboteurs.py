@@ -16,7 +16,7 @@ class Adopter(Promises, Model):
     """The kit, for a saboteur."""
 
     saboteur: type[StorageModule]
-    effort = QUICK
+    effort = QUICK._replace(examples=200)  # of 25 histories none shows what RevivesTheOld does in one run of seven
     patience = 1.0
 
     def make_module(self) -> StorageModule:
