@@ -17,7 +17,7 @@ from fsstore.durable import Durability, open_object, stat_object
 __all__ = ["get", "name_of", "owner", "put"]
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_TRIES = 100  # how many checksums of one object may lie there, left over
+_TRIES = 10_000  # how many checksums of one object may lie there, left over
 _NAME = re.compile("([0-9a-f]{32})\\.([0-9a-f]{1,16})\\.sum")
 
 

@@ -248,7 +248,9 @@ class FileStorage(StorageModule):
                 raise error
             status = require_file(os.fstat(descriptor), name)
             directory = self._root.shard(shard)
-            return sidecar.get(directory.descriptor, name, status)
+            text = sidecar.get(directory.descriptor, name, status)
+            is_there = os.path.samestat(status, stat_object(directory.descriptor, name))
+            return text if is_there else None  # it was replaced meanwhile, and the text may be of what came after
         except FileNotFoundError:  # it was deleted meanwhile, and its directory removed
             return None
         except BaseException:

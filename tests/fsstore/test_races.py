@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from fsstore import sidecar
 from fsstore.durable import Directory, stat_object
 from tests.files import CONTEXT
 from tests.fsstore.roots import beside, elsewhere
@@ -141,6 +142,26 @@ class WholeSecondsTest(RaceTest):
             self.module._settle("0000/001", named)
             self.module._settle("0000/001", named + 0.3)
         self.assertEqual(sync.call_count, 1)
+
+
+class BesideTest(RaceTest):
+    def test_a_checksum_of_what_came_after_does_not_make_an_object_corrupt(self) -> None:
+        """Without extended attributes: the name of the checksum is free again once the object is replaced."""
+        refused, get = OSError(errno.EOPNOTSUPP, "refused"), sidecar.get
+        refuse = mock.patch.multiple(
+            os, setxattr=mock.Mock(side_effect=refused), getxattr=mock.Mock(side_effect=refused)
+        )
+
+        def late(directory: int, identity: str, status: os.stat_result) -> bytes | None:
+            self.assign(b"newer")
+            return get(directory, identity, status) or b"crc32 00000000 5"
+
+        with refuse:
+            self.assign(b"old")
+            with mock.patch.object(sidecar, "get", late):
+                stream = self.module.get_read_stream(CONTEXT, self.module_data)
+            with stream:
+                self.assertEqual(stream.read(), b"old")
 
 
 class LeftoverTest(DurableTest):

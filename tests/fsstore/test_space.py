@@ -335,7 +335,7 @@ class ArgumentsTest(unittest.TestCase):
             "read_only": ["yes", 1, None, []],
             "file_mode": [444, "0644", "9", "", "0044", None, "07777"],
             "directory_mode": [755, "0555", None],
-            "group": ["no such group", -1, 1.5, True, ["x"]],
+            "group": ["no such group", -1, 2**32 - 1, 1.5, True, ["x"]],
         }
         for name, values in cases.items():
             for value in values:
