@@ -1,4 +1,4 @@
-"""``python -m fsstore COMMAND``: what an administrator does with a storage of FileStorage."""
+"""What an administrator does with a storage of FileStorage."""
 
 import argparse
 import math

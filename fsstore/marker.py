@@ -61,7 +61,7 @@ def read(path: str, root: Directory) -> tuple[Marker, os.stat_result]:
     except FileNotFoundError:
         raise OSError(
             errno.ENODEV,
-            f"{path}: no storage is there: mount its disk, or make it one with python -m fsstore init {path}",
+            f"{path}: no storage is there: mount its disk; only if it is new: python -m fsstore init {path}",
         ) from None
     try:
         status = require_file(os.fstat(descriptor), NAME)

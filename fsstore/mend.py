@@ -97,7 +97,7 @@ class Mender:
         - a change from before the start that a server has not yet added to the counters, of which each
           process keeps fewer than 64 back: it is found, and added later. One too many, or too few.
 
-        While nothing is written it is exact.
+        While no server has the storage open it is exact.
         """
         before = self._counters.read()
         start = time.time_ns()

@@ -94,8 +94,11 @@ def restore(root: Root, style: Style, name: str) -> Entry:
     """
     if not is_description(f"{name}.json"):
         raise FileNotFoundError(f"{name}: no entry of the quarantine")
-    directory = root.shard(NAME)
-    entry = read(directory, f"{name}.json")
+    try:
+        directory = root.shard(NAME)
+        entry = read(directory, f"{name}.json")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{name}: no entry of the quarantine") from None
     shard, _, identity = entry.path.rpartition("/")
     target = root.make_shard(shard)
     status = os.stat(name, dir_fd=directory.descriptor, follow_symlinks=False)

@@ -20,6 +20,8 @@ def page() -> str:
     parts.append(_markdown(inspect.getdoc(modules) or ""))
     parts.append("## The constructor\n")
     parts.append(_member(StorageModule.__init__, "StorageModule(**kwargs)"))
+    parts.append("## Before the first\n")
+    parts.append(_member(StorageModule.prepare.__func__, "StorageModule.prepare(**kwargs)"))  # type: ignore[attr-defined]
     parts.append("## The seven methods\n")
     for name in _METHODS:
         parts.append(_member(getattr(StorageModule, name)))

@@ -196,6 +196,7 @@ class QuarantineTest(CommandCase):
         for entry in ("nothing", "../fsstore", f"{'0' * 32}-{'0' * 8}"):
             status, said, complained = self.run_main("restore", self.root, entry)
             self.assertEqual((status, said, complained.count("\n")), (2, "", 1))
+            self.assertIn(f"{entry}: no entry of the quarantine", complained)
 
 
 class SignalTest(CommandCase):

@@ -38,7 +38,9 @@ class RootTest(unittest.TestCase):
 
 class StartTest(RootTest):
     def test_a_directory_without_a_marker_is_refused_and_not_filled(self) -> None:
-        self.assert_refused(errno.ENODEV, f"{self.root}: no storage is there: mount its disk, or .* init {self.root}")
+        self.assert_refused(
+            errno.ENODEV, f"{self.root}: no storage is there: mount its disk; only if it is new: .* init {self.root}"
+        )
         self.assertEqual(list(self.root.iterdir()), [])
 
     def test_the_marker_is_made_once(self) -> None:
