@@ -119,36 +119,49 @@ def _round(side: _Side, size: int, load: Load, threads: int) -> dict[str, float]
 
 
 def _rate(work: Callable[[str, int], None], names: Sequence[str], size: int, threads: int) -> float:
-    """Return how many a second of ``names`` so many threads work on. None of them runs on after that."""
+    """Return how many a second of ``names`` so many threads work on. None of them works on after that."""
     begin: list[float] = []
     errors: list[BaseException] = []
+    working: set[int] = set()
+    changed = threading.Condition()
     stop = threading.Event()
     # To start threads takes longer than to ask for a size: the clock starts when all are there.
     gate = threading.Barrier(threads, lambda: begin.append(time.perf_counter()))
 
-    def run(mine: Sequence[str]) -> None:
+    def run(number: int) -> None:
+        with changed:
+            if stop.is_set():
+                return
+            working.add(number)
         try:
             gate.wait()
-            for name in mine:
+            for name in names[number::threads]:
                 if stop.is_set():
                     return
                 work(name, size)
         except BaseException as error:  # handed on below
             errors.append(error)
             stop.set()
+        finally:
+            with changed:
+                working.discard(number)
+                changed.notify()
 
-    workers = [threading.Thread(target=run, args=(names[i::threads],)) for i in range(threads)]
+    workers = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
     try:
         for worker in workers:
             worker.start()
         for worker in workers:
             worker.join()
         seconds = time.perf_counter() - begin[0]
-    finally:  # an interrupt comes to this thread alone
-        stop.set()
+    finally:
+        # An interrupt comes to this thread alone, also while it starts a worker: that one it cannot join.
         gate.abort()
+        with changed:
+            stop.set()
+            changed.wait_for(lambda: not working)
         for worker in workers:
-            if worker.ident is not None:
+            if worker.is_alive():
                 worker.join()
     if errors:
         raise errors[0]

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 import threading
 import time
 import unittest
@@ -91,7 +92,7 @@ def check(
 
 @contextmanager
 def _interrupts() -> Iterator[list[int]]:
-    """Give a list in which interrupts are noted: what is raised in a finalizer, Python drops."""
+    """Give a list in which interrupts are noted: what is raised in a finalizer, Python tells and drops."""
     noted: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -102,9 +103,17 @@ def _interrupts() -> Iterator[list[int]]:
         yield noted
         return
     before = signal.signal(signal.SIGINT, note)
+    tell = sys.unraisablehook
+
+    def tell_others(dropped: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(dropped.exc_type, KeyboardInterrupt):
+            tell(dropped)
+
+    sys.unraisablehook = tell_others
     try:
         yield noted
     finally:
+        sys.unraisablehook = tell
         signal.signal(signal.SIGINT, before)
 
 
