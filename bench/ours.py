@@ -20,7 +20,7 @@ def make_storage(root: Path, **arguments: Any) -> StorageModule:
     :param arguments: of its constructor, beside ``root``.
     :raises Unavailable: it does not take them here.
     """
-    if hasattr(fsstore, "make_root") and not any(root.iterdir()):
+    if not any(root.iterdir()):
         fsstore.make_root(str(root))
     try:
         return fsstore.FileStorage(root=str(root), **arguments)
