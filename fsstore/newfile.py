@@ -29,7 +29,7 @@ from fsstore.durable import Directory, Durability, is_gone, is_refusal, stat_obj
 __all__ = ["ONCE", "NewFile", "Style", "is_temporary"]
 
 #: Bytes after which the kernel is told to begin with writing: docs/decisions/009-speed.md.
-_EARLY = 2 * 1024 * 1024
+_EARLY = 1024 * 1024
 #: A file that is not kept in the page cache, which others need more, in bytes.
 ONCE = 256 * 1024 * 1024
 #: A file of a known length from which on its space is taken at once, in bytes.

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import time
 from contextlib import suppress
 
@@ -10,7 +11,9 @@ from fsstore.durable import Directory, Durability, is_gone, open_directory
 
 __all__ = ["Root", "open_root"]
 
-_OPEN = 64  # directories that are kept open
+#: Directories that are kept open: all of a million objects, and no more than a quarter of the open files that
+#: the process may have when it begins.
+_OPEN = 1024
 _TRIES = 100
 _FRESH = 0.1  # seconds for which it is believed that a directory is where it was; a large upload takes longer
 
@@ -33,6 +36,8 @@ class Root:
         self._mode = directory_mode
         self._group = group
         self._shards: dict[str, Directory] = {}
+        may_open = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._bound = _OPEN if may_open < 0 else min(_OPEN, max(1, may_open // 4))  # less than 0: without a limit
 
     def require(self, fresh: float = 0.0) -> None:
         """Make sure that the path still leads here: that no disk was unmounted, and nothing put in its place.
@@ -152,7 +157,7 @@ class Root:
         return directory
 
     def _keep(self, name: str, directory: Directory) -> None:
-        if len(self._shards) >= _OPEN:  # all at once: it is rare, and needs no lock
+        if len(self._shards) >= self._bound:  # all at once: it is rare, and needs no lock
             self._shards = {}
         self._shards[name] = directory
 

@@ -232,6 +232,8 @@ class FileStorage(StorageModule):
 
         Who stored it, another process or thread, may not have come to that yet, and may never.
         """
+        if self._durability.level != "full":
+            return
         latest = named + (_COARSE if named % 1 else _WHOLE)
         directory = self._root.shard(shard)
         if (directory.is_settled and latest < directory.synced) or named < time.time() - _WRITTEN:

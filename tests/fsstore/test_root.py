@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import resource
 import shutil
 import tempfile
 import unittest
@@ -220,11 +221,18 @@ class DirectoriesTest(RootTest):
         self.put_at("0007/123")
 
     def test_there_is_a_bound_on_open_descriptors(self) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (400, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        self.module = module = self.open()
         before = len(os.listdir("/proc/self/fd"))
         stored = [self.put_at(f"{number // 50:04x}/{number % 50:03x}") for number in range(300)]
+        most = 0
         for module_data in stored * 2:
-            self.assertEqual(self.module.get_size(CONTEXT, module_data), 4)
-        self.assertLess(len(os.listdir("/proc/self/fd")), before + 140)
+            self.assertEqual(module.get_size(CONTEXT, module_data), 4)
+            most = max(most, len(module._root._shards))
+        self.assertEqual(most, 100)
+        self.assertLess(len(os.listdir("/proc/self/fd")), before + 120)
 
     def test_new_objects_fill_one_directory_after_the_other(self) -> None:
         counted: dict[str, int] = {}
