@@ -61,6 +61,8 @@ class Harness(_Case):
 
     def setUp(self) -> None:
         super().setUp()
+        # nose keeps every test to its end, and with it the files that a module has open.
+        self.addCleanup(vars(self).pop, "module", None)
         if unknown := self.lacks.keys() - set(Capability):
             raise ValueError(f"lacks: {', '.join(unknown)}: not one of {', '.join(Capability)}")
         for capability in required(getattr(self, self._testMethodName)):

@@ -45,6 +45,8 @@ class ObjectsAsFiles(_Base):
     forged = '{{"path": "{}"}}'
 
     def setUp(self) -> None:
+        # nose keeps every test to its end, and with it the files that a module has open.
+        self.addCleanup(vars(self).pop, "module", None)
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.directory = Path(directory.name, "storage")

@@ -26,6 +26,7 @@ class DurableTest(unittest.TestCase):
     level = "full"
 
     def setUp(self) -> None:
+        self.addCleanup(vars(self).pop, "module", None)
         directory = tempfile.TemporaryDirectory(prefix="root")
         self.addCleanup(directory.cleanup)
         self.root = Path(directory.name)

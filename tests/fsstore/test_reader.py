@@ -24,6 +24,7 @@ class ReaderTest(unittest.TestCase):
     arguments: dict[str, Any] = {}  # noqa: RUF012
 
     def setUp(self) -> None:
+        self.addCleanup(vars(self).pop, "module", None)
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.root = Path(directory.name)

@@ -10,6 +10,7 @@ import tempfile
 import unittest
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from fsstore import FileStorage, make_root
 from tests.files import CONTEXT
@@ -126,6 +127,7 @@ class RunningTest(RootTest):
 
     def setUp(self) -> None:
         super().setUp()
+        self.addCleanup(vars(self).pop, "module", None)
         make_root(str(self.root))
         self.module = self.open()
         self.module_data = self.store(self.module)
@@ -191,6 +193,7 @@ class RunningTest(RootTest):
 class DirectoriesTest(RootTest):
     def setUp(self) -> None:
         super().setUp()
+        self.addCleanup(vars(self).pop, "module", None)
         make_root(str(self.root))
         self.module = self.open()
 
@@ -221,10 +224,8 @@ class DirectoriesTest(RootTest):
         self.put_at("0007/123")
 
     def test_there_is_a_bound_on_open_descriptors(self) -> None:
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (400, hard))
-        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-        self.module = module = self.open()
+        with mock.patch.object(resource, "getrlimit", return_value=(400, 400)):
+            self.module = module = self.open()
         before = len(os.listdir("/proc/self/fd"))
         stored = [self.put_at(f"{number // 50:04x}/{number % 50:03x}") for number in range(300)]
         most = 0

@@ -32,6 +32,7 @@ TIB = 2**40
 
 class StorageTest(unittest.TestCase):
     def setUp(self) -> None:
+        self.addCleanup(vars(self).pop, "module", None)
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.root = Path(directory.name)

@@ -27,6 +27,7 @@ SIDECAR_TIME = 0x6543210
 
 class SurveyCase(unittest.TestCase):
     def setUp(self) -> None:
+        self.addCleanup(vars(self).pop, "storage", None)
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.root = Path(directory.name, "storage")
