@@ -3,6 +3,7 @@
 The contract itself is what the kit is for: see tests/conformance.
 """
 
+import gc
 import io
 import os
 import tempfile
@@ -14,7 +15,7 @@ from unittest import mock
 
 from modules import Context, StorageModule
 
-__all__ = ["CONTEXT", "OWN_FILES", "ObjectsAsFiles", "objects_in"]
+__all__ = ["CONTEXT", "OWN_FILES", "ObjectsAsFiles", "objects_in", "open_files"]
 
 CONTEXT: Context = {"func": {}}
 #: Files of a FileStorage that are no objects.
@@ -29,6 +30,12 @@ else:  # a mixin: as a TestCase it would be collected by itself
 def objects_in(root: Path) -> list[Path]:
     """Return the files of objects in a storage, without those that the storage keeps for itself."""
     return sorted(path for path in root.rglob("*") if path.is_file() and path.name not in OWN_FILES)
+
+
+def open_files() -> int:
+    """Return how many descriptors this process has, without what earlier tests left to be collected."""
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
 
 
 class ObjectsAsFiles(_Base):

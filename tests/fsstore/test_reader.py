@@ -14,7 +14,7 @@ from unittest import mock
 
 from fsstore import FileStorage, make_root
 from fsstore.reader import ObjectStream
-from tests.files import CONTEXT
+from tests.files import CONTEXT, open_files
 
 LARGE = 3 * 1024 * 1024 + 5
 SIZES = (0, 1, 4096, 64 * 1024, 64 * 1024 + 1, LARGE)
@@ -122,10 +122,10 @@ class StreamTest(ReaderTest):
 
     def test_a_stream_that_is_forgotten_is_closed_and_complained_of(self) -> None:
         module_data = self.store(b"data")
-        before = len(os.listdir("/proc/self/fd"))
+        before = open_files()
         with self.assertWarns(ResourceWarning):
             self.module.get_read_stream(CONTEXT, module_data)
-        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+        self.assertEqual(open_files(), before)
 
     def test_it_reads_on_after_a_deletion_also_of_a_large_object(self) -> None:
         data = os.urandom(LARGE)
@@ -323,10 +323,10 @@ class AlgorithmTest(ReaderTest):
     def test_a_checksum_that_the_device_does_not_give_is_an_error(self) -> None:
         module_data = self.store(b"data")
         failing = mock.patch.object(os, "getxattr", side_effect=OSError(errno.EIO, "bad sector"))
-        before = len(os.listdir("/proc/self/fd"))
+        before = open_files()
         with failing, self.assertRaisesRegex(OSError, "bad sector"):
             self.open(module_data)
-        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+        self.assertEqual(open_files(), before)
 
     def test_an_algorithm_that_is_not_known_here_is_served(self) -> None:
         module_data = self.store(b"data")

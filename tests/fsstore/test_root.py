@@ -13,7 +13,7 @@ from typing import Any
 from unittest import mock
 
 from fsstore import FileStorage, make_root
-from tests.files import CONTEXT
+from tests.files import CONTEXT, open_files
 
 
 class RootTest(unittest.TestCase):
@@ -226,14 +226,14 @@ class DirectoriesTest(RootTest):
     def test_there_is_a_bound_on_open_descriptors(self) -> None:
         with mock.patch.object(resource, "getrlimit", return_value=(400, 400)):
             self.module = module = self.open()
-        before = len(os.listdir("/proc/self/fd"))
+        before = open_files()
         stored = [self.put_at(f"{number // 50:04x}/{number % 50:03x}") for number in range(300)]
         most = 0
         for module_data in stored * 2:
             self.assertEqual(module.get_size(CONTEXT, module_data), 4)
             most = max(most, len(module._root._shards))
         self.assertEqual(most, 100)
-        self.assertLess(len(os.listdir("/proc/self/fd")), before + 120)
+        self.assertLess(open_files(), before + 120)
 
     def test_new_objects_fill_one_directory_after_the_other(self) -> None:
         counted: dict[str, int] = {}

@@ -1,6 +1,5 @@
 """FileStorage, as the host uses it."""
 
-import gc
 import io
 import json
 import os
@@ -12,7 +11,7 @@ from typing import Any
 from unittest import mock
 
 from fsstore import FileStorage, make_root
-from tests.files import CONTEXT, ObjectsAsFiles
+from tests.files import CONTEXT, ObjectsAsFiles, open_files
 
 
 class FileStorageTest(ObjectsAsFiles, unittest.TestCase):
@@ -52,12 +51,10 @@ class FileStorageTest(ObjectsAsFiles, unittest.TestCase):
         self.assertEqual(os.fstat(stream.fileno()).st_size, 4)  # type: ignore[attr-defined]
 
     def test_an_instance_that_is_given_up_leaves_no_descriptor(self) -> None:
-        gc.collect()  # what earlier tests left
-        before = len(os.listdir("/proc/self/fd"))
+        before = open_files()
         for _ in range(10):
             self.make_module(str(self.directory))
-        gc.collect()
-        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+        self.assertEqual(open_files(), before)
 
 
 class ArgumentsTest(unittest.TestCase):

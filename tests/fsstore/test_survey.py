@@ -20,7 +20,7 @@ from fsstore.mend import Mender
 from fsstore.report import CORRUPT, FOREIGN, LEFTOVER, LISTED, UNREADABLE, Finding, Report, floor
 from fsstore.scrub import Pace
 from fsstore.survey import Options, Survey, TooMuchWrong
-from tests.files import CONTEXT
+from tests.files import CONTEXT, open_files
 
 SIDECAR_TIME = 0x6543210
 
@@ -122,7 +122,7 @@ class CountTest(SurveyCase):
                 self.root.joinpath(f"{upper:04x}/{leaf:03x}").mkdir(parents=True)
         self.store(b"x" * 3_000_000)
         survey = Survey(str(self.root))
-        before = len(os.listdir("/proc/self/fd"))
+        before = open_files()
         most = max(len(os.listdir("/proc/self/fd")) for _ in survey)
         self.assertLessEqual(most - before, 5)
 
