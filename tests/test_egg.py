@@ -53,8 +53,18 @@ class EggTest(unittest.TestCase):
         self.assertEqual(code(egg), sorted([*(f"fsstore/{name}.pyc" for name in FSSTORE), "fsstore/py.typed"]))
         self.assertEqual(set(os.listdir(project)) - before, {"dist"})
         with zipfile.ZipFile(egg) as archive:
-            self.assertIn("EGG-INFO/zip-safe", archive.namelist())
-            self.assertFalse({"EGG-INFO/requires.txt", "EGG-INFO/entry_points.txt"} & set(archive.namelist()))
+            metadata = {name for name in archive.namelist() if name.startswith("EGG-INFO/")}
+        self.assertEqual(metadata, {f"EGG-INFO/{name}" for name in ("PKG-INFO", "top_level.txt", "zip-safe")})
+
+    def test_libraries_that_look_at_all_that_is_installed_find_its_name_and_version(self) -> None:
+        egg = self.build(self.checkout())
+        script = (
+            "import sys; sys.path.insert(0, sys.argv[1]); from importlib.metadata import distributions, entry_points;"
+            "entry_points(group='any');"
+            "print([(d.name, d.version) for d in distributions(path=[sys.argv[1]])])"
+        )
+        done = python(self.directory, "-c", script, str(egg))
+        self.assertEqual(done.stdout, "[('storage-modules', '0.1.0')]\n", done.stderr)
 
     def test_it_works_in_an_interpreter_that_has_only_the_contract_beside_it(self) -> None:
         egg = self.build(self.checkout())

@@ -63,6 +63,11 @@ class VendorEgg(bdist_egg):
             super().run()
         self._check(Path(self.egg_output))
 
+    def copy_metadata_to(self, target_dir: str) -> None:
+        """Copy name, version and top-level names; setuptools itself finds none outside of the project's directory."""
+        for name in ("PKG-INFO", "top_level.txt"):
+            self.copy_file(str(Path(self.egg_info, name)), str(Path(target_dir, name)))
+
     def _check(self, egg: Path) -> None:
         with zipfile.ZipFile(egg) as archive:
             names = [name for name in archive.namelist() if not name.startswith("EGG-INFO/")]
