@@ -1,7 +1,8 @@
 """The contract between a cloud and the storage modules that keep its data.
 
 A *storage module* is a class that extends :class:`StorageModule`. A *host*, the server that keeps
-people's data, makes one instance of it per server process and calls its seven methods.
+people's data, makes one instance of it per server process and calls its seven methods. An eighth,
+:meth:`StorageModule.copy_data`, may be left out; what holds for the seven holds for it as well.
 
 What holds for all seven methods
     *Threads.* Many threads of a process use the one instance at the same time, for months. What a
@@ -94,7 +95,8 @@ class ReadStream(Protocol):
 class StorageModule(ABC):
     """Base class of every storage module: extend it and write the seven methods.
 
-    A class that lacks one of them cannot be instantiated, and the error names what is missing.
+    A class that lacks one of them cannot be instantiated, and the error names what is missing. Whoever
+    likes overrides :meth:`prepare` and :meth:`copy_data` as well.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -252,8 +254,8 @@ class StorageModule(ABC):
         """Return the size of an object: as many bytes as :meth:`get_read_stream` gives.
 
         *Called when* a user reads, to see that the object is what was stored and that a range lies in
-        it, when the host copies on the server, and after :meth:`assign`, to see that every byte was
-        kept.
+        it, when the host copies on the server, and after :meth:`assign` or :meth:`copy_data`, to see
+        that every byte was kept.
 
         *The module must* answer for the data as it now is, and without reading it.
 
@@ -284,3 +286,35 @@ class StorageModule(ABC):
         :returns: for instance ``{"capacity": {"total": 1000, "free": 600, "used": 400}}``.
         :raises OSError: it cannot be told.
         """
+
+    def copy_data(self, context: Context, module_data: str, source: str) -> bool:
+        """Keep the data of an object as that of another one, better than by a stream.
+
+        *Called when* a user copies an object on the server, and both are to lie in this module.
+
+        *The host guarantees* that ``source`` is of an object that this module made, under the same
+        configuration; that ``module_data`` is new: of :meth:`new_data`, and nothing was assigned to it;
+        and that after False it reads ``source`` by :meth:`get_read_stream` and hands that to
+        :meth:`assign`.
+
+        *The module must*, where it returns True, have kept the whole data that ``source`` had at one
+        moment during the call; keep it whatever becomes of ``source`` later, and ``source`` whatever
+        becomes of it; leave nothing new behind, no data and no temporary file, where it returns False or
+        raises. It never makes a good object of a corrupt one: what it kept to find a fault it keeps of the
+        copy as well, or it raises.
+
+        *The module may* return False for whatever reason, as this method always does: that it cannot
+        do it better than a stream, for this object or for any. So it may lack the method.
+
+        *Repeatable:* yes. A copy that is made again takes the place of the first in one step.
+        *Concurrency:* ``source`` may be read, assigned and deleted meanwhile. *Durability:* on return of
+        True the copy survives a crash and a power cut, and :meth:`available` is True.
+
+        :param module_data: of :meth:`new_data`: the object that is to be made.
+        :param source: the ``module_data`` of the object to be copied.
+        :returns: whether it was done.
+        :raises FileNotFoundError: ``source`` has no data.
+        :raises ValueError: ``module_data`` or ``source`` that this module never made.
+        :raises OSError: the data could not be kept, or ``source`` cannot be read; ``errno`` tells why.
+        """
+        return False

@@ -25,6 +25,8 @@ def page() -> str:
     parts.append("## The seven methods\n")
     for name in _METHODS:
         parts.append(_member(getattr(StorageModule, name)))
+    parts.append("## The eighth, which may be left out\n")
+    parts.append(_member(StorageModule.copy_data))
     for cls in (Source, ReadStream):
         parts.append(f"## {cls.__name__}\n")
         parts.append(_markdown(inspect.getdoc(cls) or ""))
