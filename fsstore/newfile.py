@@ -61,14 +61,16 @@ class NewFile:
         called again when the directory was removed meanwhile.
     :param style: what the file is to be like.
     :param length: how many bytes it will have, as far as that is known; else 0.
+    :param text: the checksum that is kept, where none is taken of what is written: of a copy.
     :raises OSError: with ``errno.ENOSPC``, there is no space for ``length`` bytes.
     """
 
-    def __init__(self, find: Callable[[], Directory], style: Style, length: int = 0) -> None:
+    def __init__(self, find: Callable[[], Directory], style: Style, length: int = 0, text: bytes | None = None) -> None:
         self._find = find
         self._style = style
+        self._text = text
         self._sum = checksum.sum_of(style.algorithm)
-        self._length = length if length >= _PREALLOCATED else 0
+        self._length = 0  # bytes for which there is space
         self.size = 0  # bytes that were written
         self._started = 0  # bytes that the kernel was told to write
         self._temporary: str | None = None
@@ -76,8 +78,7 @@ class NewFile:
         self._directory = find()
         self._descriptor = self._open()
         try:
-            if self._length:
-                kernel.preallocate(self._descriptor, self._length)
+            self.expect(length)
         except BaseException:
             self._close()
             raise
@@ -88,6 +89,19 @@ class NewFile:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._close()
 
+    def fileno(self) -> int:
+        """Return the descriptor, for one who fills the file without :meth:`write`, and says so by :meth:`wrote`."""
+        return self._descriptor
+
+    def expect(self, length: int) -> None:
+        """Take the space for ``length`` bytes; less than 1 MiB have their error at once anyhow.
+
+        :raises OSError: with ``errno.ENOSPC``, there is none.
+        """
+        if length >= _PREALLOCATED:
+            self._length = length
+            kernel.preallocate(self._descriptor, length)
+
     def write(self, block: bytes) -> None:
         """Append ``block``."""
         written = os.write(self._descriptor, block)
@@ -95,14 +109,18 @@ class NewFile:
             view = memoryview(block)
             while written < len(block):
                 written += os.write(self._descriptor, view[written:])
-        self.size += written
+        self.wrote(written)
+        if self._sum is not None:
+            self._sum.update(block)
+
+    def wrote(self, size: int) -> None:
+        """Say that ``size`` bytes were appended, and let the disk begin with them."""
+        self.size += size
         if self.size - self._started >= _EARLY and self._style.durability.level != "none":
             kernel.start_writing(self._descriptor, self._started, self.size - self._started)
             if self.size >= ONCE:
                 os.posix_fadvise(self._descriptor, 0, self._started, os.POSIX_FADV_DONTNEED)
             self._started = self.size
-        if self._sum is not None:
-            self._sum.update(block)
 
     def publish(self, name: str) -> int | None:
         """Give the file its name, whole and durably.
@@ -167,7 +185,9 @@ class NewFile:
             os.ftruncate(self._descriptor, self.size)  # gives back what was taken for nothing
         if algorithm:
             digest = "-" if self._sum is None else self._sum.hexdigest()
-            self._keep(Kept(algorithm, digest, self.size).text(), name)
+            self._text = Kept(algorithm, digest, self.size).text()
+        if self._text is not None:
+            self._keep(self._text, name)
         if group >= 0:
             durability.set_group(self._descriptor, group)
         durability.set_mode(self._descriptor, mode)

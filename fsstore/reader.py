@@ -3,13 +3,14 @@
 import os
 import warnings
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from fsstore import checksum
 from fsstore.checksum import Kept, Sum
+from fsstore.durable import require_file
 from fsstore.newfile import ONCE
 
-__all__ = ["Object", "ObjectStream"]
+__all__ = ["Object", "ObjectStream", "Original"]
 
 _BLOCK = 1024 * 1024  # bytes a read: 1.7 times the rate of 64 KiB
 _SMALL = 64 * 1024  # a first block that may be the whole object, in bytes
@@ -24,6 +25,14 @@ class Object(Protocol):
 
     def failed(self, error: OSError, /) -> None:
         """Note an error of the device."""
+
+
+class Original(NamedTuple):
+    """A file that is copied."""
+
+    descriptor: int
+    size: int  # bytes
+    text: bytes | None  # the checksum that was kept, if one was
 
 
 class ObjectStream:
@@ -97,6 +106,23 @@ class ObjectStream:
         self._require_open()
         self._text, self._place = None, -1
         return self._descriptor
+
+    def original(self) -> Original | None:
+        """Return the file, for one who copies it unread.
+
+        :returns: None: it was replaced or deleted since it was opened, and its checksum, if it had one, with it.
+        :raises OSError: with ``errno.EIO``, it has not the size that was stored, or is no file.
+        """
+        self._require_open()
+        status = require_file(os.fstat(self._descriptor), self._module_data)
+        if self._text is None and not status.st_nlink:
+            return None
+        size = status.st_size
+        kept = None if self._text is None else checksum.parse(self._text)
+        if kept is not None and kept.size != size:
+            reason = f"it has {size} bytes, and had {kept.size} when it was stored"
+            raise self._storage.corrupt(self._module_data, self._descriptor, reason)
+        return Original(self._descriptor, size, None if kept is None else kept.text())
 
     def close(self) -> None:
         """Close the file. Closing twice is no error."""

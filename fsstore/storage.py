@@ -1,4 +1,4 @@
-"""FileStorage: the seven methods, and nothing else."""
+"""FileStorage: the methods of the contract, and nothing else."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ from contextlib import suppress
 from operator import length_hint
 from typing import Any, TypeVar
 
-from fsstore import arguments, counters, layout, marker, quarantine, record, scrub, sidecar
+from fsstore import arguments, counters, duplicate, layout, marker, quarantine, record, scrub, sidecar
 from fsstore.checksum import ATTRIBUTE
 from fsstore.counters import Counters
 from fsstore.durable import Durability, is_gone, is_refusal, open_object, require_file, stat_object
@@ -171,6 +171,27 @@ class FileStorage(StorageModule):
             "identity": self._root.marker.identity,
             "layout": self._root.marker.layout,
         }
+
+    def copy_data(self, context: Context, module_data: str, source: str) -> bool:
+        shard, name = record.decode(module_data)
+        with self.get_read_stream(context, source) as stream:
+            self._health.require_writable()
+            original = stream.original()
+            if original is None:
+                return False
+            try:
+                self._root.require(_FRESH)
+                self._space.require(0)
+                style = self._style._replace(algorithm="")  # the copy is held to what was kept of the original
+                with NewFile(lambda: self._root.make_shard(shard), style, text=original.text) as file:
+                    if not duplicate.copy(original, file, self._space):
+                        return False
+                    replaced = file.publish(name)
+            except OSError as error:
+                self._health.note_write(error)
+                raise
+        self._counters.add(int(replaced is None), file.size - (replaced or 0))
+        return True
 
     def corrupt(self, module_data: str, descriptor: int, reason: str) -> OSError:
         """Take an object that is not what was stored out of service, for a stream that found it so.

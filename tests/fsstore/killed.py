@@ -2,7 +2,7 @@
 
 This process has no threads, so that it can fork, and has imported all, so that a fork costs little. For
 each line on standard input, a JSON object of a ``seed`` and the ``objects`` to work on beside new ones,
-it forks a process of :data:`THREADS` threads. The next line has that killed.
+by their versions, it forks a process of :data:`THREADS` threads. The next line has that killed.
 
 Each line on standard output is one write of less than PIPE_BUF bytes, so that no two mix and none is
 torn (pipe(7)): ``begin VERSION OBJECT`` before a call, ``done VERSION OBJECT`` after it has returned,
@@ -48,11 +48,12 @@ def _tell(*words: str) -> None:
 class _Writer:
     """One thread of a process that is going to be killed; nobody else touches its objects."""
 
-    def __init__(self, module: Any, careless: str, name: str, objects: list[str]) -> None:
+    def __init__(self, module: Any, careless: str, name: str, objects: list[tuple[str, str]]) -> None:
         self._module = module
         self._careless = careless
         self._name = name
-        self._objects = objects
+        self._objects = [module_data for module_data, _ in objects]
+        self._versions = dict(objects)
         self._dice = random.Random(name)
 
     def work(self) -> None:
@@ -75,20 +76,29 @@ class _Writer:
             self._call(DELETED, module_data)
         elif chance < 0.5 and many:
             self._call(version, self._dice.choice(self._objects))
+        elif chance < 0.65 and many:
+            original = self._dice.choice(self._objects)
+            self._new(self._versions[original], original)
         else:
-            module_data = self._module.new_data(CONTEXT)
-            self._call(version, module_data)
-            self._objects.append(module_data)
+            self._new(version)
 
-    def _call(self, version: str, module_data: str) -> None:
+    def _new(self, version: str, original: str = "") -> None:
+        module_data = self._module.new_data(CONTEXT)
+        self._call(version, module_data, original)
+        self._objects.append(module_data)
+
+    def _call(self, version: str, module_data: str, original: str = "") -> None:
         source = Pieces(content_of(version))
         _tell("begin", version, module_data)
         if self._careless == "early":
             _tell("done", version, module_data)
         if version == DELETED:
             self._module.delete(CONTEXT, module_data)
-        else:
+        elif not original:
             self._module.assign(CONTEXT, module_data, source)
+        elif not self._module.copy_data(CONTEXT, module_data, original):
+            raise AssertionError("it was not copied")
+        self._versions[module_data] = version
         if self._careless != "early":
             _tell("done", version, module_data)
 
@@ -112,9 +122,9 @@ def _run(root: Path, careless: str, order: dict[str, Any]) -> NoReturn:
     module: Any = open_storage(root)
     if careless == "in place":
         module.assign = _write_in_place(root)
+    objects = list(order["objects"].items())
     writers = [
-        _Writer(module, careless, f"{order['seed']}.{number}", order["objects"][number::THREADS])
-        for number in range(THREADS)
+        _Writer(module, careless, f"{order['seed']}.{number}", objects[number::THREADS]) for number in range(THREADS)
     ]
     threads = [threading.Thread(target=writer.work) for writer in writers]
     for thread in threads:

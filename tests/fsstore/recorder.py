@@ -1,4 +1,4 @@
-"""Records what a storage does to its files: the functions of ``os`` that change or sync anything."""
+"""Records what a storage does to its files: the functions of ``os``, and one of ``fcntl``, that change or sync any."""
 
 import fcntl
 import itertools
@@ -16,6 +16,8 @@ from tests.fsstore.crash import Changed, Entries, Event, Made, Operation, Resize
 from tests.fsstore.disk import MODE, MTIME, Inode, snapshot
 
 __all__ = ["Recorder"]
+
+_CLONE = 0x40049409  # FICLONE of ioctl_ficlone(2)
 
 
 class Recorder:
@@ -42,6 +44,8 @@ class Recorder:
         self._os = SimpleNamespace(**{name: getattr(os, name) for name in calls})
         for name, call in calls.items():
             self._patches.enter_context(mock.patch.object(os, name, self._locked(call)))
+        self._ioctl = fcntl.ioctl
+        self._patches.enter_context(mock.patch.object(fcntl, "ioctl", self._locked(self._clone)))
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -144,6 +148,17 @@ class Recorder:
         count: int = self._os.pwritev(fd, buffers, offset, flags)
         self._wrote(fd, b"".join(buffers)[:count], offset, flags)
         return count
+
+    def _os_copy_file_range(self, src: int, dst: int, count: int, offset_src: int, offset_dst: int) -> int:
+        done: int = self._os.copy_file_range(src, dst, count, offset_src, offset_dst)
+        self._wrote(dst, os.pread(dst, done, offset_dst), offset_dst)
+        return done
+
+    def _clone(self, fd: int, request: int, source: int) -> int:
+        result = self._ioctl(fd, request, source)
+        assert request == _CLONE, f"ioctl {request:#x} is not known"
+        self._wrote(fd, os.pread(fd, os.fstat(fd).st_size, 0), 0)
+        return result
 
     def _os_ftruncate(self, fd: int, length: int) -> None:
         self._os.ftruncate(fd, length)

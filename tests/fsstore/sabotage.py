@@ -4,6 +4,7 @@ They are put around the calls that are recorded, so that they work whatever the 
 """
 
 import errno
+import mmap
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -11,10 +12,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from typing import Any, TypeAlias
 from unittest import mock
 
-from fsstore import FileStorage
+from fsstore import FileStorage, kernel
 from modules import Context, Source
 
-__all__ = ["SABOTEURS", "Sabotage", "no_extended_attributes", "no_nameless_files"]
+__all__ = ["SABOTEURS", "Sabotage", "clones", "no_clones", "no_extended_attributes", "no_nameless_files"]
 
 Sabotage: TypeAlias = Callable[[], AbstractContextManager[object]]
 
@@ -135,6 +136,43 @@ def a_broken_source_is_taken_for_its_end() -> AbstractContextManager[object]:
     return mock.patch.object(FileStorage, "assign", assign)
 
 
+@contextmanager
+def a_copy_is_not_synced() -> Iterator[None]:
+    """What the kernel copied is taken for written."""
+    copied: set[int] = set()
+    copy, sync = os.copy_file_range, os.fsync
+
+    def noted(source: int, target: int, *args: int) -> int:
+        copied.add(os.fstat(target).st_ino)
+        return copy(source, target, *args)
+
+    def some(descriptor: int) -> None:
+        if os.fstat(descriptor).st_ino not in copied:
+            sync(descriptor)
+
+    with no_clones(), _patched(copy_file_range=noted, fsync=some):
+        yield
+
+
+def clones() -> AbstractContextManager[object]:
+    """No fault, but a file system that can clone a file, in one step as far as anybody can see."""
+
+    def clone(source: int, target: int) -> None:
+        with mmap.mmap(source, 0, access=mmap.ACCESS_READ) as blocks:
+            os.pwrite(target, blocks, 0)
+
+    return mock.patch.object(kernel, "clone", clone)
+
+
+def no_clones() -> AbstractContextManager[object]:
+    """No fault, but a file system that cannot, as most."""
+
+    def clone(source: int, target: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    return mock.patch.object(kernel, "clone", clone)
+
+
 def no_nameless_files() -> AbstractContextManager[None]:
     """No fault, but a file system that knows no O_TMPFILE."""
     real = os.open
@@ -164,4 +202,5 @@ SABOTEURS: list[Sabotage] = [
     a_deletion_is_not_synced,
     removed_before_replaced,
     a_broken_source_is_taken_for_its_end,
+    a_copy_is_not_synced,
 ]

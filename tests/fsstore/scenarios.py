@@ -17,7 +17,7 @@ from tests.fsstore.recorder import Recorder
 from tests.fsstore.roots import COUNTERS, beside, elsewhere, make_root, open_storage
 from tests.fsstore.sabotage import Sabotage
 
-__all__ = ["SCENARIOS", "Asked", "Recording", "Scenario", "Script", "content", "record"]
+__all__ = ["COPIES", "SCENARIOS", "Asked", "Recording", "Scenario", "Script", "content", "record"]
 
 
 class Broken(Exception):
@@ -83,6 +83,13 @@ class Script:
 
         with suppress(Broken):
             self._module.assign(CONTEXT, self._objects[name], Pieces(content("broken"), raise_))
+
+    def copy(self, name: str, source: str, data: bytes) -> None:
+        """Make an object of another one, which is ``data``."""
+        self._note(Asked(name, data, is_done=False))
+        if not self._module.copy_data(CONTEXT, self._objects[name], self._objects[source]):
+            raise AssertionError("it was not copied")
+        self._note(Asked(name, data, is_done=True))
 
     def delete(self, name: str) -> None:
         self._note(Asked(name, None, is_done=False))
@@ -165,6 +172,30 @@ def _break_off(script: Script) -> None:
     script.assign("A", content("A1"))
 
 
+def _copy(script: Script) -> None:
+    script.copy("B", "A", content("A0"))
+
+
+def _copy_elsewhere(script: Script) -> None:
+    script.copy("C", "A", content("A0"))
+
+
+def _copy_a_large_one(script: Script) -> None:
+    script.assign("A", content("A1", 5 * 1024 * 1024 // 2))
+    script.copy("C", "A", content("A1", 5 * 1024 * 1024 // 2))
+
+
+def _copy_and_delete(script: Script) -> None:
+    script.copy("C", "A", content("A0"))
+    script.delete("A")
+
+
+def _copy_again(script: Script) -> None:
+    script.copy("B", "A", content("A0"))
+    script.assign("A", content("A2", 3000))
+    script.copy("B", "A", content("A2", 3000))
+
+
 class _Others:
     """Threads that are other processes: what they raise is raised when the ``with`` statement ends."""
 
@@ -206,12 +237,13 @@ def _after(
         real = getattr(os, call)
         calls = 0
 
-        def call_and_meanwhile(*args: Any, **kwargs: Any) -> None:
+        def call_and_meanwhile(*args: Any, **kwargs: Any) -> Any:
             nonlocal calls
-            real(*args, **kwargs)
+            result = real(*args, **kwargs)
             calls += 1
             if calls == count:
                 others.start(lambda: meanwhile(other), 1)
+            return result
 
         with mock.patch.object(os, call, call_and_meanwhile), _Others() as others:
             work(script)
@@ -230,6 +262,15 @@ def _at_once(script: Script) -> None:
         others.start(lambda: script.another().assign("B", content("B1")))
         others.start(lambda: script.another().delete("C"))
 
+
+COPIES = [
+    Scenario("an object is copied beside its original", _copy, 4, "A"),
+    Scenario("an object is copied into a new directory", _copy_elsewhere, 4, "A"),
+    Scenario("a large object is copied", _copy_a_large_one, 4),
+    Scenario("an object is copied and its original deleted", _copy_and_delete, 6, "A"),
+    Scenario("an object is copied again after its original was replaced", _copy_again, 8, "A"),
+    Scenario("another process deletes the original of a copy", _after("fchmod", 1, _copy_elsewhere, _delete), 6, "A"),
+]
 
 #: The place for clean-up is here, too: a scenario that calls roots.clean_up in a root with leftovers.
 SCENARIOS = [
@@ -255,6 +296,7 @@ SCENARIOS = [
     Scenario("another process fills a directory just emptied", _after("unlink", 1, _delete, _fill), 3, "A"),
     Scenario("another process fills a directory just removed", _after("rmdir", 1, _delete, _fill), 3, "A"),
     Scenario("three processes at once", _at_once, 8, "AC"),
+    *COPIES,
 ]
 
 

@@ -10,7 +10,8 @@ from unittest import mock
 
 __all__ = ["O_TMPFILE", "System", "recorded"]
 
-RECORDED = ("open", "mkdir", "rmdir", "write", "setxattr", "fchmod", "fchown", "fsync", "link", "rename", "unlink")
+RECORDED = ["open", "mkdir", "rmdir", "write", "copy_file_range", "setxattr", "fchmod", "fchown", "fsync", "link"]
+RECORDED += ["rename", "unlink"]
 O_TMPFILE = "open(O_TMPFILE)"
 
 

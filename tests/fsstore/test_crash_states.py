@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import unittest
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import count
@@ -18,8 +18,8 @@ from tests.files import CONTEXT
 from tests.fsstore.crash import Crash, Crashes, Disk
 from tests.fsstore.disk import Tree, materialise, snapshot, timeless, without
 from tests.fsstore.roots import COUNTERS, clean_up, look, open_storage, strangers
-from tests.fsstore.sabotage import SABOTEURS, Sabotage, no_extended_attributes, no_nameless_files
-from tests.fsstore.scenarios import SCENARIOS, Asked, Pieces, Recording, Scenario, content, record
+from tests.fsstore.sabotage import SABOTEURS, Sabotage, clones, no_extended_attributes, no_nameless_files
+from tests.fsstore.scenarios import COPIES, SCENARIOS, Asked, Pieces, Recording, Scenario, content, record
 
 NEW = content("new")
 #: Combinations at a point beyond which not all are tried: hardly ever under ``full``, which syncs what it does.
@@ -181,8 +181,8 @@ class _Judge(unittest.TestCase):
 
 
 class CrashStatesTest(_Judge):
-    def require_no_fault(self, level: str) -> None:
-        for scenario in SCENARIOS:
+    def require_no_fault(self, level: str, scenarios: Sequence[Scenario] = SCENARIOS) -> None:
+        for scenario in scenarios:
             with self.subTest(scenario.name, level=level):
                 verdict = self.judged(scenario, level)
                 self.assertEqual(verdict.faults, [], "\n".join(verdict.faults))
@@ -198,6 +198,11 @@ class CrashStatesTest(_Judge):
     def test_nothing_is_lost_where_there_are_no_extended_attributes(self) -> None:
         with no_extended_attributes():
             self.require_no_fault("full")
+
+    def test_nothing_is_lost_where_files_can_be_cloned(self) -> None:
+        for level in LEVELS:
+            with clones():
+                self.require_no_fault(level, COPIES)
 
     def test_weaker_levels_leave_nothing_that_is_unreadable(self) -> None:
         for level in LEVELS[1:]:

@@ -42,7 +42,7 @@ class Writers:
     def close(self) -> None:
         self._process.communicate()
 
-    def live(self, seed: int, objects: list[str], seconds: float) -> list[str]:
+    def live(self, seed: int, objects: dict[str, str], seconds: float) -> list[str]:
         """Let a process work for so long, kill it, and return what it said."""
         self._order(json.dumps({"seed": seed, "objects": objects}))
         lines = self._read(seconds)
@@ -126,8 +126,9 @@ class Ledger:
         self.possible = {module_data: {version} for module_data, version in self.known.items()}
         self.check(module)
 
-    def objects(self) -> list[str]:
-        return [module_data for module_data, version in self.known.items() if version is not None]
+    def objects(self) -> dict[str, str]:
+        """Return the version of each object that is there."""
+        return {module_data: version for module_data, version in self.known.items() if version is not None}
 
 
 class KillTest(unittest.TestCase):

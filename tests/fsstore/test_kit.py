@@ -14,6 +14,7 @@ from conformance.requirements import QUICK
 from conformance.suite import Promises
 from fsstore import FileStorage, make_root
 from tests.fsstore.roots import clean_up
+from tests.fsstore.sabotage import clones, no_clones
 
 SHM = Path("/dev/shm")
 NOBODY = 65534
@@ -66,18 +67,28 @@ def _open_named(path: Any, flags: int, *arguments: Any, **others: Any) -> int:
 
 
 class PoorFileSystemTest(Adopter, unittest.TestCase):
-    """A file system that has neither files without a name, nor links, nor attributes, nor modes, nor syncs."""
+    """No files without a name, no links, no attributes, no modes, no syncs, and no copies by the kernel."""
 
     def setUp(self) -> None:
-        replaced: dict[str, Any] = dict.fromkeys(("setxattr", "getxattr", "link", "fchmod", "fsync"), _refuse)
+        lacking = ("setxattr", "getxattr", "link", "fchmod", "fsync", "copy_file_range")
+        replaced: dict[str, Any] = dict.fromkeys(lacking, _refuse)
         for name, replacement in {**replaced, "open": _open_named}.items():
             patch = mock.patch.object(os, name, replacement)
             patch.start()
             self.addCleanup(patch.stop)
+        self.enterContext(no_clones())
         super().setUp()
 
     def tidy(self) -> None:
         clean_up(Path(self.directory))
+
+
+class CloningFileSystemTest(Adopter, unittest.TestCase):
+    """A file system that can give a second file the blocks of a first."""
+
+    def setUp(self) -> None:
+        self.enterContext(clones())
+        super().setUp()
 
 
 @unittest.skipUnless(os.geteuid() == 0, "whoever is not root runs all of the kit as an ordinary user")

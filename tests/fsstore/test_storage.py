@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -21,6 +22,14 @@ class FileStorageTest(ObjectsAsFiles, unittest.TestCase):
 
     def path_of(self, module_data: str) -> Path:
         return Path(self.directory, json.loads(module_data)["path"])
+
+    def calls(self, module_data: str) -> list[Callable[[], object]]:
+        other = self.module.new_data(CONTEXT)
+        return [
+            *super().calls(module_data),
+            lambda: self.module.copy_data(CONTEXT, module_data, other),
+            lambda: self.module.copy_data(CONTEXT, other, module_data),
+        ]
 
     def test_a_shard_that_is_a_symbolic_link_is_not_entered(self) -> None:
         module_data = self.store(b"data")
