@@ -107,6 +107,28 @@ class Harness(_Case):
         """Assign what ``source`` gives to ``module_data``."""
         (module or self.module).assign(self.context, module_data, source)
 
+    def has_copies(self) -> bool:
+        """Tell whether the class of the module has a ``copy_data`` of its own, as it need not."""
+        return type(self.module).copy_data is not StorageModule.copy_data
+
+    def require_copies(self) -> None:
+        """End a test as one of what is not claimed, unless the class of the module has a ``copy_data``."""
+        if not self.has_copies():
+            self.skipTest("not claimed: copy_data: the class leaves it out, as it may")
+
+    def copy(self, source: str, module_data: str | None = None) -> str:
+        """Copy ``source`` to ``module_data``, by default a new one, and return that.
+
+        If the module says that it does not do it, the test ends as one of what is not claimed.
+        """
+        self.require_copies()
+        module_data = self.new() if module_data is None else module_data
+        answer: object = self.module.copy_data(self.context, module_data, source)
+        if answer is False:
+            self.skipTest("not claimed: copy_data: it returned False, as it may")
+        self.assertIs(answer, True, "what copy_data returned")
+        return module_data
+
     def get(self, module_data: str, module: StorageModule | None = None) -> bytes:
         """Return the whole data of an object."""
         stream = (module or self.module).get_read_stream(self.context, module_data)
@@ -123,6 +145,17 @@ class Harness(_Case):
         self.assertEqual(module.get_size(self.context, module_data), len(data), "get_size")
         if self._has_back_door():
             self.assert_same(self.peek(module_data), data)
+
+    def assert_gives(self, module_data: str, wanted: Source) -> None:
+        """Fail unless a stream of the object gives what ``wanted`` gives, without holding either."""
+        stream = self.module.get_read_stream(self.context, module_data)
+        self.addCleanup(stream.close)
+        while piece := wanted.read(65536):
+            got = b""
+            while len(got) < len(piece) and (more := stream.read(len(piece) - len(got))):
+                got += more
+            self.assert_same(got, piece)
+        self.assertEqual(stream.read(1), b"", "bytes after the end")
 
     def assert_absent(self, module_data: str, module: StorageModule | None = None) -> None:
         """Fail unless the object is absent, by every way of asking."""

@@ -33,7 +33,7 @@ _STEPS = 40
 
 
 class _Machine(RuleBasedStateMachine):
-    """The seven methods, beside a dictionary from ``module_data`` to data."""
+    """The methods, beside a dictionary from ``module_data`` to data."""
 
     objects: Bundle[str] = Bundle("objects")
     streams: Bundle[tuple[ReadStream, bytes]] = Bundle("streams")
@@ -51,6 +51,10 @@ class _Machine(RuleBasedStateMachine):
     @rule(target=objects)
     @precondition(lambda self: len(self.known) < 3)
     def new_data(self) -> str:
+        return self.make()
+
+    def make(self) -> str:
+        """Return the ``module_data`` of a new object."""
         module_data = self.case.new(self.module)
         self.case.assertNotIn(module_data, self.known)
         self.known.add(module_data)
@@ -66,6 +70,19 @@ class _Machine(RuleBasedStateMachine):
         with self.case.assertRaises(SourceDied):
             self.case.put_from(dying(data), module_data, self.module)
         self.look(module_data)
+
+    @rule(target=objects, source=objects)
+    @precondition(lambda self: len(self.known) < 3 and self.case.has_copies())
+    def copy(self, source: str) -> str:
+        module_data = self.make()
+        if source in self.data:
+            if self.module.copy_data(self.case.context, module_data, source):
+                self.data[module_data] = self.data[source]
+        else:
+            with self.case.assertRaises(FileNotFoundError):
+                self.module.copy_data(self.case.context, module_data, source)
+        self.look(module_data)
+        return module_data
 
     @rule(module_data=objects)
     def look_at(self, module_data: str) -> None:

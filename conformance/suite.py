@@ -4,6 +4,7 @@ Adopt it as :mod:`conformance` shows; :class:`conformance.harness.Harness` has w
 """
 
 from conformance.promises.construction import Construction, Offered
+from conformance.promises.copying import Copying
 from conformance.promises.failing import Failing
 from conformance.promises.hostile import Hostile
 from conformance.promises.identity import Identity
@@ -28,6 +29,7 @@ class Promises(
     Deleting,
     Size,
     Statistics,
+    Copying,
     Hostile,
     Together,
     Processes,

@@ -130,8 +130,8 @@ class FollowedTest(unittest.TestCase):
             if "vsm new" in block:  # what the reader saves and changes
                 (project / "reserve.py").write_text(wrapper)
                 (project / "tests/test_tape.py").write_text(adopter)
-        self.assertIn("\nOK (SKIP=1)\n", said)
-        self.assertEqual(said.count(" kept, 1 not tried; "), 2)
+        self.assertIn("\nOK (SKIP=12)\n", said)
+        self.assertEqual(said.count(" kept, 11 not claimed, 1 not tried; "), 2)  # those of copy_data
         self.assertIn("tape.tape.TapeStorage, by hand in ", said)
         self.assertIn("HTTP/1.1 204 No Content", said)
         self.assertRegex(said, r"\n[0-9a-f]{32}\n\Z")

@@ -31,6 +31,9 @@ class StorageModuleTest(unittest.TestCase):
     def test_a_class_with_the_seven_methods_can_be_made(self) -> None:
         self.assertIsInstance(subclass(*METHODS)(), StorageModule)
 
+    def test_a_class_that_leaves_out_the_eighth_copies_nothing(self) -> None:
+        self.assertIs(subclass(*METHODS)().copy_data({"func": {}}, "one", "another"), False)
+
     def test_an_old_module_runs_that_hands_its_arguments_up(self) -> None:
         class Old(subclass(*METHODS)):  # type: ignore[misc]
             def __init__(self, **kwargs: Any) -> None:
@@ -40,7 +43,7 @@ class StorageModuleTest(unittest.TestCase):
         self.assertEqual(Old(address="192.0.2.1").address, "192.0.2.1")
 
     def test_every_method_says_when_it_is_called_and_what_it_must_do(self) -> None:
-        for name in METHODS:
+        for name in [*METHODS, "copy_data"]:
             text = inspect.getdoc(getattr(StorageModule, name)) or ""
             for part in ("*Called when*", "*The module must*", "*Repeatable:*", ":raises"):
                 with self.subTest(method=name, part=part):

@@ -65,6 +65,7 @@ class Offered(Harness):
         module_data = self.put(b"data")
         self.assert_holds(module_data, b"data")
         self.module.statistics(kept)
+        self.module.copy_data(kept, self.new(), module_data)
         self.module.delete(kept, module_data)
         self.context = {**kept}
         del kept

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -37,13 +38,21 @@ class Hostile(Harness):
         """``module_data`` that this module never made."""
         self._assert_refused(lambda text: self.module.get_size(self.context, text))
 
+    def test_copy_data_refuses_what_it_never_made(self) -> None:
+        """``module_data`` or ``source`` that this module never made."""
+        source, copy = self.put(b"source"), self.new()
+        self.copy(source, copy)
+        self._assert_refused(lambda text: self.module.copy_data(self.context, text, source))
+        self._assert_refused(lambda text: self.module.copy_data(self.context, copy, text))
+        self.assert_holds(copy, b"source")
+
     def test_nothing_outside_the_storage_is_touched(self) -> None:
         """It comes back through databases, backups and other people's hands: check it before you use it."""
-        canary = os.path.join(self.outside, "canary")
+        canary, genuine = os.path.join(self.outside, "canary"), self.put(b"genuine")
         for text in self._paths_in_disguise(canary):
             with open(canary, "wb") as file:
                 file.write(_SECRET)
-            self._try_all(text)
+            self._try_all(text, genuine)
             with open(canary, "rb") as file:
                 self.assertEqual(file.read(), _SECRET, f"overwritten by {text[:80]!r}")
             self.assertEqual(sorted(os.listdir(self.outside)), ["canary", "storage"], f"after {text[:80]!r}")
@@ -59,8 +68,11 @@ class Hostile(Harness):
         self.assert_nothing_new(before)
         self.assert_holds(genuine, b"genuine")
 
-    def _try_all(self, text: str) -> None:
-        module, context = self.module, self.context
+    def _try_all(self, text: str, genuine: str) -> None:
+        module, context, copy = self.module, self.context, self.new()
+        with suppress(ValueError, OSError):  # as it should
+            if module.copy_data(context, copy, text):
+                self.assertNotEqual(self.get(copy), _SECRET, f"copied by {text[:80]!r}")
         try:
             stream = module.get_read_stream(context, text)
         except (ValueError, OSError):
@@ -73,6 +85,7 @@ class Hostile(Harness):
             lambda: module.get_size(context, text),
             lambda: module.available(context, text),
             lambda: module.assign(context, text, Pieces([b"hostile"])),
+            lambda: module.copy_data(context, text, genuine),
             lambda: module.delete(context, text),
         ]
         for call in calls:

@@ -61,15 +61,20 @@ class Leaks(Harness):
                 pass
             stream.close()
             read = tracemalloc.get_traced_memory()[1]
+            tracemalloc.reset_peak()
+            self.module.copy_data(self.context, self.new(), module_data)
+            copied = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
         self.assertLess(stored, size * 3 // 4, f"bytes of memory to store {size}")
         self.assertLess(read, size * 3 // 4, f"bytes of memory to read {size}")
+        self.assertLess(copied, size * 3 // 4, f"bytes of memory to copy {size}")
 
     def _assert_no_growth(self, count: Callable[[], int], what: str) -> None:
         if not os.path.isdir("/proc/self/task"):
             self.skipTest("this system does not tell what a process has open")
         self._rounds(_WARM_UP)
+        gc.collect()  # or what earlier tests left may go meanwhile, and hide what comes
         before = count()
         rounds = max(_WARM_UP, self.effort.rounds // 5)
         self._rounds(rounds)
@@ -92,11 +97,21 @@ class Leaks(Harness):
             stream.read(2)
             stream.close()
             module.statistics(context)
+            if self.has_copies():
+                self._copy(module_data)
             module.delete(context, module_data)
             self.forget(module_data)
             for call in (module.available, module.delete, module.get_read_stream):
                 with suppress(Exception):  # what it raises is for other tests
                     call(context, "not JSON")
+
+    def _copy(self, source: str) -> None:
+        copy = self.new()
+        with suppress(FileNotFoundError):
+            self.module.copy_data(self.context, source, copy)
+        self.module.copy_data(self.context, copy, source)
+        self.module.delete(self.context, copy)
+        self.forget(copy)
 
 
 def _entries(directory: str) -> int:

@@ -31,15 +31,7 @@ class Storing(Harness):
         module_data = self.new()
         self.put_from(generated(size), module_data)
         self.assertEqual(self.module.get_size(self.context, module_data), size)
-        stream = self.module.get_read_stream(self.context, module_data)
-        self.addCleanup(stream.close)
-        wanted = generated(size)
-        while piece := wanted.read(65536):
-            got = b""
-            while len(got) < len(piece) and (more := stream.read(len(piece) - len(got))):
-                got += more
-            self.assert_same(got, piece)
-        self.assertEqual(stream.read(1), b"", "bytes after the end")
+        self.assert_gives(module_data, generated(size))
 
     def test_short_reads_are_not_the_end(self) -> None:
         """read with a size until ``b""``"""

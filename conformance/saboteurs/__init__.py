@@ -4,12 +4,23 @@ They prove that the kit bites: :data:`SABOTEURS` says which tests each must fail
 the kit has one. Whoever writes a test writes the saboteur first.
 """
 
-from conformance.saboteurs import construction, deleting, identity, leaking, reading, sharing, statistics, writing
+from conformance.saboteurs import (
+    construction,
+    copying,
+    deleting,
+    identity,
+    leaking,
+    reading,
+    sharing,
+    statistics,
+    writing,
+)
 from conformance.saboteurs.registry import SABOTEURS
 
 __all__ = [
     "SABOTEURS",
     "construction",
+    "copying",
     "deleting",
     "identity",
     "leaking",

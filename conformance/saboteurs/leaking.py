@@ -6,34 +6,52 @@ import uuid
 import weakref
 from typing import Any, BinaryIO
 
-from conformance.saboteurs.correct import BLOCK, DirectoryStorage, MemoryStorage
+from conformance.saboteurs.correct import BLOCK, DirectoryStorage, MemoryStorage, MemoryStream
 from conformance.saboteurs.registry import killed_by
 from modules import Context, ReadStream, Source
 
 __all__: list[str] = []
 
 
-@killed_by("test_descriptors_are_closed")
-class LeaksADescriptor(DirectoryStorage):
-    """Opens the directory before it looks for the file, and does not close it when there is none."""
-
+class _Leaking(DirectoryStorage):
     def __init__(self, directory: str | None = None, **unknown: Any) -> None:
         super().__init__(directory, **unknown)
         leaked: list[int] = []
         self.leaked = leaked
         weakref.finalize(self, _close_all, leaked)
 
-    def get_read_stream(self, context: Context, module_data: str) -> ReadStream:
-        try:
-            return super().get_read_stream(context, module_data)
-        except FileNotFoundError:
-            self.leaked.append(os.open(self.directory, os.O_RDONLY))
-            raise
+    def leak(self) -> None:
+        """Open the directory, and do not close it."""
+        self.leaked.append(os.open(self.directory, os.O_RDONLY))
 
 
 def _close_all(descriptors: list[int]) -> None:
     for descriptor in descriptors:
         os.close(descriptor)
+
+
+@killed_by("test_descriptors_are_closed")
+class LeaksADescriptor(_Leaking):
+    """Opens the directory before it looks for the file, and does not close it when there is none."""
+
+    def get_read_stream(self, context: Context, module_data: str) -> ReadStream:
+        try:
+            return super().get_read_stream(context, module_data)
+        except FileNotFoundError:
+            self.leak()
+            raise
+
+
+@killed_by("test_descriptors_are_closed")
+class LeaksASource(_Leaking):
+    """Opens the directory to look for what it is to copy, and does not close it when that is not there."""
+
+    def copy_data(self, context: Context, module_data: str, source: str) -> bool:
+        try:
+            return super().copy_data(context, module_data, source)
+        except FileNotFoundError:
+            self.leak()
+            raise
 
 
 @killed_by("test_threads_end")
@@ -79,6 +97,16 @@ class HoldsTheObject(DirectoryStorage):
 
     def copy(self, stream: Source, file: BinaryIO) -> None:
         file.write(b"".join(iter(lambda: stream.read(BLOCK), b"")))
+
+
+@killed_by("test_memory_does_not_grow_with_the_object")
+class HoldsTheCopy(DirectoryStorage):
+    """Reads an object whole before it writes the copy."""
+
+    def copy_data(self, context: Context, module_data: str, source: str) -> bool:
+        with open(self.path(source), "rb") as original:
+            self.assign(context, module_data, MemoryStream(original.read()))
+        return True
 
 
 @killed_by("test_memory_does_not_grow_with_the_object")

@@ -55,10 +55,13 @@ class NewTest(unittest.TestCase):
         project, storage = self.directory / "tape", self.directory / "storage"
         storage.mkdir()
         for arguments, expected in (
-            (["-m", "nose"], "\nOK\n"),
-            (["setup.py", "--quiet", "nosetests"], "\nOK\n"),
+            (["-m", "nose"], "\nOK (SKIP=11)\n"),  # the promises of copy_data
+            (["setup.py", "--quiet", "nosetests"], "\nOK (SKIP=11)\n"),
             (["setup.py", "--quiet", "bdist_egg"], ""),
-            (["-m", "vsm", "check", "tape.tape.TapeStorage", f"directory={storage}", "--quick"], " kept, 1 not tried;"),
+            (
+                ["-m", "vsm", "check", "tape.tape.TapeStorage", f"directory={storage}", "--quick"],
+                " kept, 11 not claimed, 1 not tried;",
+            ),
         ):
             done = self.python(project, *arguments)
             self.assertEqual(done.returncode, 0, (arguments, done.stdout, done.stderr))
