@@ -3,16 +3,16 @@
 import codecs
 from typing import Protocol
 
-from host.errors import Full, HostError, Invalid, TryAgain
+from host.errors import Full, HostError, Invalid, TooLarge, TryAgain
 
-__all__ = ["Body"]
+__all__ = ["BLOCK", "Body"]
 
 #: Bytes that are read from the server at once, however few the module asks for.
 BLOCK = 1024 * 1024
 
 
 class Input(Protocol):
-    """The ``wsgi.input`` of PEP 3333."""
+    """The ``wsgi.input`` of PEP 3333, or what is read like it."""
 
     def read(self, size: int, /) -> bytes: ...
 
@@ -23,37 +23,60 @@ class Body:
     Some servers end such a body as if it were whole, others raise: here both raise, and ``error``
     keeps what was raised, whatever the module makes of it.
 
-    :param source: ``wsgi.input``.
-    :param length: of Content-Length, in bytes; None where the body is chunked.
+    :param source: ``wsgi.input``, or what gives a part of it.
+    :param length: of Content-Length, in bytes; None where it is not known.
     :param room: bytes that the account may still store; None for any number.
+    :param limit: bytes that an object may have; None for any number.
+    :param text: whether to look if all of it is UTF-8.
     """
 
-    def __init__(self, source: Input, length: int | None, room: int | None = None) -> None:
+    def __init__(
+        self,
+        source: Input,
+        length: int | None,
+        room: int | None = None,
+        *,
+        limit: int | None = None,
+        text: bool = False,
+    ) -> None:
         self._source = source
         self._length = length
         self._room = room
-        self._block = memoryview(b"")
+        self._limit = limit
+        self._block = b""
+        self._place = 0  # in the block
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self.count = 0  # bytes read from the server
+        self.count = 0  # bytes read from the source
         self.ended = False
-        self.is_text = True  # as far as read, all is UTF-8
+        self._looks = text
+        self.is_text = True  # as far as was looked, all is UTF-8
         self.error: HostError | None = None
+        if limit is not None and (length or 0) > limit:
+            self._stop(TooLarge(f"an object may have {limit} bytes"))
 
     def read(self, size: int = -1, /) -> bytes:
         """Return up to ``size`` bytes, or all the rest if it is negative; ``b""`` at the end.
 
-        :raises HostError: the body was cut short, or is more than there is room for.
+        :raises HostError: the body was cut short, or is more than there may be.
         """
         if size < 0:
             return b"".join(iter(lambda: self.read(BLOCK), b""))
-        if not self._block:
-            self._block = memoryview(self._pull())
-        part, self._block = self._block[:size], self._block[size:]
-        return bytes(part)
+        if self._place == len(self._block):
+            self._block, self._place = self._pull(), 0
+        if self._place == 0 and size >= len(self._block):
+            part = self._block  # not copied
+        else:
+            part = self._block[self._place : self._place + size]
+        self._place += len(part)
+        return part
+
+    def has(self, size: int) -> bool:
+        """Tell whether :meth:`read` will not have to wait for the client."""
+        return size >= 0 and (self._place < len(self._block) or self.ended)
 
     def __length_hint__(self) -> int:
         """Return how many bytes are still to come, 0 where that is not known (PEP 424)."""
-        return 0 if self._length is None else max(0, self._length - self.count + len(self._block))
+        return 0 if self._length is None else max(0, self._length - self.count + len(self._block) - self._place)
 
     def _pull(self) -> bytes:
         if self.error is not None:
@@ -66,19 +89,23 @@ class Body:
             raise self._stop(Invalid(f"the body ended after {self.count} of {self._length} bytes: send it again"))
         if self._room is not None and self.count > self._room:
             raise self._stop(Full("the quota does not have room for this object"))
+        if self._limit is not None and self.count > self._limit:
+            raise self._stop(TooLarge(f"an object may have {self._limit} bytes"))
         self._look_at(data)
         return data
 
     def _fetch(self, want: int) -> bytes:
         try:
             return self._source.read(want)
+        except HostError as error:
+            raise self._stop(error) from error
         except (TimeoutError, BlockingIOError) as error:  # the latter where the socket itself has the limit
             raise self._stop(TryAgain("the body stalled: send it again")) from error
         except Exception as error:  # each server has its own for a body that breaks off
             raise self._stop(Invalid("the body broke off: send it again")) from error
 
     def _look_at(self, data: bytes) -> None:
-        if self.is_text:
+        if self._looks and self.is_text:
             try:
                 self._decoder.decode(data, final=self.ended)
             except UnicodeDecodeError:

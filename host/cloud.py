@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine
-from sqlalchemy.engine import URL
-
 from host.accounts import Accounts
-from host.database import connect
+from host.catalogue import tree
+from host.catalogue.engine import Catalogue
+from host.catalogue.version import require_current
 from host.loader import Loader
-from host.tree import Tree
+from host.names import Names
+from host.registry import Registry
+from host.replication import Replication
+from host.settings import Settings
 from host.upkeep import Upkeep
 from host.vault import Vault
 
@@ -19,24 +21,40 @@ __all__ = ["Cloud", "open_cloud"]
 class Cloud:
     """What one server process works with."""
 
-    engine: Engine
+    settings: Settings
+    catalogue: Catalogue
     loader: Loader
+    registry: Registry
     accounts: Accounts
-    tree: Tree
+    names: Names
     vault: Vault
     upkeep: Upkeep
 
     def close(self) -> None:
-        """Close the catalogue's connections. Needed before a ``fork``."""
-        self.engine.dispose()
+        """Give back what the process holds: reservations, and connections. Needed before a ``fork``."""
+        self.vault.close()
+        self.catalogue.close()
 
 
-def open_cloud(url: str | URL) -> Cloud:
-    """Open the cloud whose catalogue is at ``url`` (of SQLAlchemy), a new one where it is empty.
+def open_cloud(settings: Settings) -> Cloud:
+    """Open a cloud, whose catalogue there is.
 
-    :raises sqlalchemy.exc.SQLAlchemyError: the catalogue cannot be used.
+    :raises SettingsError: the catalogue is of another version.
+    :raises sqlalchemy.exc.SQLAlchemyError: it cannot be used.
     """
-    engine = connect(url)
-    loader = Loader(engine)
-    vault = Vault(engine, loader)
-    return Cloud(engine, loader, Accounts(engine), Tree(engine), vault, Upkeep(engine, loader, vault.process))
+    catalogue = Catalogue(settings.catalogue)
+    require_current(catalogue)
+    new_id = tree.new_id(settings.enterprise_number)
+    loader = Loader(catalogue, settings.location, settings.server.threads)
+    vault = Vault(catalogue, loader, new_id)
+    replication = Replication(catalogue, loader, vault.process)
+    return Cloud(
+        settings,
+        catalogue,
+        loader,
+        Registry(catalogue, loader),
+        Accounts(catalogue, settings.enterprise_number),
+        Names(catalogue, vault, new_id),
+        vault,
+        Upkeep(catalogue, loader, vault.process, replication),
+    )

@@ -9,13 +9,17 @@ __all__ = [
     "Failed",
     "Forbidden",
     "Full",
+    "HeadersTooLarge",
     "HostError",
     "Invalid",
     "LengthRequired",
     "NotAcceptable",
     "NotAllowed",
     "NotFound",
+    "PreconditionFailed",
     "TooLarge",
+    "TooLong",
+    "TooMany",
     "TryAgain",
     "Unauthorized",
     "UnknownType",
@@ -81,10 +85,22 @@ class LengthRequired(HostError):
     status = 411
 
 
+class PreconditionFailed(HostError):
+    """A header such as ``If-Match`` says that the object must be another one than it is."""
+
+    status = 412
+
+
 class TooLarge(HostError):
     """A body over its limit."""
 
     status = 413
+
+
+class TooLong(HostError):
+    """A path, or a name in it, over its limit."""
+
+    status = 414
 
 
 class UnknownType(HostError):
@@ -97,6 +113,18 @@ class Unsatisfiable(HostError):
     """A range that lies outside the object."""
 
     status = 416
+
+
+class TooMany(HostError):
+    """Too many wrong passwords (RFC 6585, section 4)."""
+
+    status = 429
+
+
+class HeadersTooLarge(HostError):
+    """Header fields over their limit (RFC 6585, section 5)."""
+
+    status = 431
 
 
 class Failed(HostError):

@@ -9,23 +9,35 @@ import inspect
 import json
 import re
 import threading
-import uuid
+import time
 import zipimport
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, Row, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
 
-from host.database import garbage, nodes, pending, reading, vendor_modules, writing
-from host.errors import Conflict, Failed, Invalid, NotFound
+from host.catalogue.engine import Catalogue
+from host.catalogue.schema import vendor_modules
+from host.errors import Failed, Invalid
+from host.guarded import VENDOR_ERRORS, Guard, GuardedModule
 from modules import Context, StorageModule
 
-__all__ = ["VENDOR_ERRORS", "Loader", "bind", "load_class", "masked"]
+__all__ = [
+    "MASK",
+    "Configuration",
+    "Loader",
+    "bind",
+    "construct",
+    "load_class",
+    "masked",
+    "prepare",
+    "reason",
+    "without",
+]
 
-#: What a vendor's code may raise where it is called: a module that asks the process to exit must not
-#: take everybody's transfers with it.
-VENDOR_ERRORS = (Exception, SystemExit)
+#: Seconds for which a configuration is believed; then it is read again, for another process may have changed it.
+FRESH = 0.5
 
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 #: Arguments with such a name, also inside others, are secrets: their values are never shown.
@@ -35,40 +47,114 @@ MASK = "***"
 T = TypeVar("T")
 
 
-class Loader:
-    """The configured modules, and their instances in this process."""
+@dataclass(frozen=True)
+class Configuration:
+    """What an administrator has configured under a name. ``locations`` has the arguments of each location."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    name: str
+    module: str
+    description: str
+    locations: dict[str, dict[str, Any]]
+    edition: str
+
+
+class Loader:
+    """The configured modules, and their instances in this process.
+
+    :param location: where this server is. Of a module's locations, the one of that name is the local one, or else
+        the first.
+    :param threads: that serve requests in this process. One module gets three quarters of them.
+    """
+
+    def __init__(self, catalogue: Catalogue, location: str = "", threads: int = 8) -> None:
+        self._catalogue = catalogue
+        self._location = location
+        self._most = max(1, threads * 3 // 4)
         self._lock = threading.Lock()
-        self._making: dict[str, threading.Lock] = {}  # by name
-        self._instances: dict[str, tuple[str, StorageModule]] = {}  # by name: edition, instance
+        self._making: dict[tuple[str, str], threading.Lock] = {}
+        self._instances: dict[tuple[str, str], tuple[str, StorageModule]] = {}  # with the edition
+        self._guards: dict[tuple[str, str], Guard] = {}
+        self._known: dict[str, tuple[float, Configuration | None]] = {}  # until when
         #: What every method of a module gets.
         self.context: Context = {"func": {"getModule": self._get_module}}
 
-    def instance(self, name: str) -> StorageModule:
-        """Return this process's instance of the module that is configured as ``name``.
+    def configuration(self, name: str) -> Configuration | None:
+        """Return what is configured as ``name``, or None; as it was half a second ago at the latest."""
+        until, kept = self._known.get(name, (0.0, None))
+        now = time.monotonic()
+        if now >= until:
+            kept = self._read(name)
+            self._known[name] = (now + FRESH, kept)
+        return kept
+
+    def changed(self, name: str) -> None:
+        """Forget what was known of ``name``, which this process has just changed."""
+        self._known.pop(name, None)
+
+    def locations(self, name: str) -> list[str]:
+        """Return the names of the locations of a module, the local one first.
 
         :raises LookupError: no module has that name.
+        """
+        found = list(self._configured(name).locations)
+        local = self._location if self._location in found else found[0]
+        return [local, *(location for location in found if location != local)]
+
+    def instance(self, name: str, location: str | None = None) -> StorageModule:
+        """Return this process's instance of the module that is configured as ``name``.
+
+        :param location: None for the local one.
+        :raises LookupError: no module has that name, or it has no such location.
         :raises Failed: it has one, which does not load.
         """
-        row = self._row(name)
-        if row is None:
-            raise LookupError(f"no storage module is configured as {name!r}")
-        kept = self._instances.get(name)
-        if kept is not None and kept[0] == row.edition:
+        configured = self._configured(name)
+        if location is None:
+            location = self._location if self._location in configured.locations else next(iter(configured.locations))
+        where = (name, location)
+        kept = self._instances.get(where)
+        if kept is not None and kept[0] == configured.edition:
             return kept[1]
         with self._lock:
-            making = self._making.setdefault(name, threading.Lock())
+            making = self._making.setdefault(where, threading.Lock())
         with making:  # one instance a process, also when many threads need the first at once
-            kept = self._instances.get(name)
-            if kept is None or kept[0] != row.edition:
-                try:
-                    kept = (row.edition, construct(load_class(row.module), row.arguments))
-                except Invalid as error:
-                    raise Failed(f"the storage module {name!r} does not load") from error
-                self._instances[name] = kept
+            kept = self._instances.get(where)
+            if kept is None or kept[0] != configured.edition:
+                kept = (configured.edition, self._make(configured, location))
+                self._instances[where] = kept
         return kept[1]
+
+    def guarded(self, name: str, location: str | None = None) -> GuardedModule:
+        """Return that instance as the host calls it.
+
+        :raises Failed: it does not load, or is not configured.
+        """
+        try:
+            instance = self.instance(name, location)
+        except LookupError as error:
+            raise Failed("the storage module of this data is not configured") from error
+        where = (name, location or "")
+        guard = self._guards.get(where) or self._guards.setdefault(where, Guard(name, self._most))
+        return GuardedModule(instance, guard, self.context)
+
+    def keep(self, name: str, edition: str, instances: Mapping[str, StorageModule]) -> None:
+        """Use ``instances``, by location, which were made when this process configured the module."""
+        for location, instance in instances.items():
+            self._instances[name, location] = (edition, instance)
+        self.changed(name)
+
+    def secrets(self) -> list[str]:
+        """Return the secrets among the arguments of the modules that this process knows of."""
+        known = [configuration for _, configuration in list(self._known.values()) if configuration is not None]
+        return [secret for one in known for arguments in one.locations.values() for secret in secrets_in(arguments)]
+
+    def _make(self, configured: Configuration, location: str) -> StorageModule:
+        try:
+            arguments = configured.locations[location]
+            return construct(load_class(configured.module), arguments)
+        except KeyError:
+            raise LookupError(f"the storage module {configured.name!r} has no location {location!r}") from None
+        except Invalid as error:
+            raise Failed(f"the storage module {configured.name!r} does not load") from error
 
     def _get_module(self, name: str) -> StorageModule:
         """``getModule`` of the contract, whose errors are built-in ones."""
@@ -77,81 +163,18 @@ class Loader:
         except Failed as error:
             raise LookupError(str(error)) from error
 
-    def configure(self, name: str, dotted: str, description: str, arguments: list[Any] | dict[str, Any]) -> None:
-        """Keep what an administrator says of the module ``name``, once it is shown to work.
+    def _configured(self, name: str) -> Configuration:
+        found = self.configuration(name)
+        if found is None:
+            raise LookupError(f"no storage module is configured as {name!r}")
+        return found
 
-        :raises Invalid: the class does not import, is no storage module or refuses its arguments.
-        """
-        cls = load_class(dotted)
-        bound = bind(cls, arguments)
-        row = self._row(name)
-        if (row is None or (row.module, row.arguments) != (dotted, bound)) and not self._keeps_data(name):
-            _call(cls, cls.prepare, bound)
-        instance = construct(cls, bound)
-        edition = uuid.uuid4().hex
-        values = {"module": dotted, "description": description, "arguments": bound, "edition": edition}
-        with writing(self._engine) as connection:
-            changed = connection.execute(update(vendor_modules).where(vendor_modules.c.name == name).values(values))
-            if not changed.rowcount:
-                connection.execute(insert(vendor_modules).values(name=name, **values))
-        self._instances[name] = (edition, instance)
-
-    def names(self) -> list[str]:
-        """Return the names of all configured modules, in order."""
-        with reading(self._engine) as connection:
-            return list(connection.scalars(select(vendor_modules.c.name).order_by(vendor_modules.c.name)))
-
-    def classes(self) -> list[str]:
-        """Return the dotted names of all configured classes, each once."""
-        with reading(self._engine) as connection:
-            return list(connection.scalars(select(vendor_modules.c.module).distinct()))
-
-    def describe(self, name: str) -> dict[str, Any]:
-        """Return the configuration of ``name`` as it may be shown, and the module's statistics.
-
-        :raises NotFound: no module has that name.
-        """
-        row = self._row(name)
+    def _read(self, name: str) -> Configuration | None:
+        with self._catalogue.reading() as connection:
+            row = connection.execute(select(vendor_modules).where(vendor_modules.c.name == name)).first()
         if row is None:
-            raise NotFound(f"no vendor module {name!r}")
-        return {
-            "module": row.module,
-            "description": row.description,
-            "args": masked(row.arguments),
-            "statistics": self._statistics(name, row.arguments),
-        }
-
-    def remove(self, name: str) -> None:
-        """Forget the module ``name``.
-
-        :raises NotFound: no module has that name.
-        :raises Conflict: a user's policy or stored data needs it.
-        """
-        try:
-            with writing(self._engine) as connection:
-                if not connection.execute(delete(vendor_modules).where(vendor_modules.c.name == name)).rowcount:
-                    raise NotFound(f"no vendor module {name!r}")
-        except IntegrityError as error:
-            raise Conflict(f"vendor module {name!r} is in use: users or stored data need it") from error
-        self._instances.pop(name, None)
-
-    def _statistics(self, name: str, arguments: Mapping[str, Any]) -> Any:
-        try:
-            return json.loads(json.dumps(self.instance(name).statistics(self.context)))
-        except VENDOR_ERRORS as error:  # an administrator wants to see it
-            return {"error": reason(error.__cause__ or error, arguments)}
-
-    def _keeps_data(self, name: str) -> bool:
-        """Tell whether the catalogue knows of data in ``name``: its storage is not new then, or its disk is missing."""
-        with reading(self._engine) as connection:
-            return any(
-                connection.execute(select(table.c.module).where(table.c.module == name).limit(1)).first() is not None
-                for table in (nodes, pending, garbage)
-            )
-
-    def _row(self, name: str) -> Row[Any] | None:
-        with reading(self._engine) as connection:
-            return connection.execute(select(vendor_modules).where(vendor_modules.c.name == name)).first()
+            return None
+        return Configuration(row.name, row.module, row.description, json.loads(row.locations), row.edition)
 
 
 def load_class(dotted: str) -> type[StorageModule]:
@@ -204,6 +227,14 @@ def construct(cls: type[StorageModule], arguments: Mapping[str, Any]) -> Storage
     return _call(cls, cls, arguments)
 
 
+def prepare(cls: type[StorageModule], arguments: Mapping[str, Any]) -> None:
+    """Have ``cls`` make what must be made once in a new storage.
+
+    :raises Invalid: it refuses its arguments, likewise.
+    """
+    _call(cls, cls.prepare, arguments)
+
+
 def _call(cls: type[StorageModule], call: Callable[..., T], arguments: Mapping[str, Any]) -> T:
     try:
         return call(**arguments)
@@ -220,20 +251,24 @@ def masked(value: Any) -> Any:
 
 def reason(error: BaseException, arguments: Mapping[str, Any] | None = None) -> str:
     """Return what ``error`` says, in one line, without the secrets among ``arguments``."""
-    text = str(error)
-    for secret in _secrets(arguments or {}):
-        for form in (repr(secret), json.dumps(secret), str(secret)):
-            text = text.replace(form, MASK)
-    return " ".join(f"{type(error).__name__}: {text}".split())
+    return " ".join(f"{type(error).__name__}: {without(str(error), secrets_in(arguments or {}))}".split())
 
 
-def _secrets(value: Any) -> Iterator[Any]:
+def without(text: str, secrets: Iterable[str]) -> str:
+    """Return ``text`` with a mask in place of each of ``secrets``, the longest first."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def secrets_in(value: Any) -> Iterator[str]:
+    """Return the secrets among arguments, in each form in which a text may hold them."""
     if isinstance(value, Mapping):
         for name, item in value.items():
-            if SECRET.search(name):
-                yield from [item] if item else []
-            else:
-                yield from _secrets(item)
+            if not SECRET.search(name):
+                yield from secrets_in(item)
+            elif item:
+                yield from dict.fromkeys((repr(item), json.dumps(item), str(item)))
     elif isinstance(value, list):
         for item in value:
-            yield from _secrets(item)
+            yield from secrets_in(item)

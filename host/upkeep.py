@@ -1,4 +1,4 @@
-"""What keeps a cloud clean while it runs: data that no name points to is deleted.
+"""What keeps a cloud clean while it runs: data that no name points to is deleted, and copies come to their places.
 
 Each server process tells every few seconds that it lives. What a process that is silent was storing
 was never acknowledged, and becomes garbage; garbage is deleted after a grace time, in which reads
@@ -9,20 +9,27 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, select, update
 
-from host.database import garbage, pending, processes, reading, writing
+from host.catalogue import contents
+from host.catalogue.engine import Catalogue
+from host.catalogue.schema import GARBAGE, PENDING, copies, data, detached, processes
 from host.errors import HostError
-from host.loader import VENDOR_ERRORS, Loader
+from host.loader import Loader
+from host.lockout import Lockout
+from host.replication import Replication
 
 __all__ = ["GRACE", "Upkeep"]
 
 #: Seconds for which garbage is kept.
 GRACE = 300
 _BEAT = 10  # seconds between two signs of life
+_PAUSE = 1  # seconds between two looks for copies to bring to their places
 _SILENCE = 120  # seconds after which a process counts as dead
 _BATCH = 1000
+_END = 5  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -30,36 +37,38 @@ log = logging.getLogger(__name__)
 class Upkeep:
     """The upkeep of one process. ``process`` is its name in the catalogue."""
 
-    def __init__(self, engine: Engine, loader: Loader, process: str) -> None:
-        self._engine = engine
+    def __init__(self, catalogue: Catalogue, loader: Loader, process: str, replication: Replication) -> None:
+        self._catalogue = catalogue
         self._loader = loader
         self._process = process
+        self._lockout = Lockout(catalogue)
+        self.replication = replication
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Give a sign of life, and from now on do the upkeep in two threads of this process.
+        """Give a sign of life, and from now on do the upkeep in threads of this process.
 
         The signs of life have one of their own: a deletion that takes long must not make the process
-        look dead, or others would give up what it is storing.
+        look dead, or others would give up what it is storing. Nor must it hold up copies.
         """
         self.beat()
-        for work in (self.beat, self.reap):
-            thread = threading.Thread(target=self._repeat, args=(work,), name="upkeep", daemon=True)
+        for work, pause in ((self.beat, _BEAT), (self.reap, _BEAT), (self.replication.work, _PAUSE)):
+            thread = threading.Thread(target=self._repeat, args=(work, pause), name="upkeep", daemon=True)
             self._threads.append(thread)
             thread.start()
 
     def stop(self) -> None:
-        """End the upkeep, once what it is doing is done."""
+        """End the upkeep: what it is doing has some seconds to be done. What is not is done by others."""
         self._stopped.set()
         for thread in self._threads:
-            thread.join()
+            thread.join(_END)
 
     def beat(self) -> None:
         """Tell that this process lives."""
         seen = {"seen": int(time.time())}
         mine = processes.c.id == self._process
-        with writing(self._engine) as connection:
+        with self._catalogue.writing() as connection:
             if not connection.execute(update(processes).where(mine).values(seen)).rowcount:
                 connection.execute(insert(processes).values(id=self._process, **seen))
 
@@ -70,52 +79,86 @@ class Upkeep:
         """
         now = int(time.time())
         self._bury(now)
-        deleted = failed = last = 0
+        self._clear()
+        self._lockout.forget()
+        deleted = failed = 0
+        last = (-1, 0)
         broken: set[str] = set()
-        while batch := self._garbage(now - grace, after=last):
-            for last, module, module_data in batch:
-                if module not in broken and self._delete(last, module, module_data, broken):
-                    deleted += 1
-                else:
-                    failed += 1
+        while batch := self._garbage(now - grace, last):
+            gone = [row.id for row in batch if self._delete(row, broken)]
+            with self._catalogue.writing() as connection:
+                contents.forget(connection, gone)
+            deleted, failed = deleted + len(gone), failed + len(batch) - len(gone)
+            last = (batch[-1].since, batch[-1].id)
         return deleted, failed
 
-    def _delete(self, row: int, module: str, module_data: str, broken: set[str]) -> bool:
-        """Delete one object's data and its row. A module that does not load is added to ``broken``."""
-        try:
-            instance = self._loader.instance(module)
-        except HostError:
-            log.exception("the storage module %r does not load: its garbage is deleted later", module)
-            broken.add(module)
+    def status(self) -> dict[str, Any]:
+        """Return what waits: garbage, uploads on their way, removed containers, copies."""
+        query = select(data.c.state, func.count()).group_by(data.c.state)
+        with self._catalogue.reading() as connection:
+            waiting = connection.execute(query.where(data.c.state.in_((GARBAGE, PENDING)))).all()
+            removed = connection.scalar(select(func.count()).select_from(detached))
+        states = {row[0]: row[1] for row in waiting}
+        return {
+            "garbage": states.get(GARBAGE, 0),
+            "pending": states.get(PENDING, 0),
+            "removed_containers": removed,
+            "copies": self.replication.status(),
+        }
+
+    def _delete(self, row: Row[Any], broken: set[str]) -> bool:
+        """Delete one object's data everywhere. A module that does not load is added to ``broken``."""
+        if row.module in broken:
             return False
         try:
-            instance.delete(self._loader.context, module_data)
-        except VENDOR_ERRORS:
-            log.exception("the storage module %r did not delete garbage %d: it is tried again later", module, row)
+            modules = [self._loader.guarded(row.module, name) for name in self._loader.locations(row.module)]
+        except (HostError, LookupError):
+            log.exception("the storage module %r does not load: its garbage is deleted later", row.module)
+            broken.add(row.module)
             return False
-        with writing(self._engine) as connection:
-            connection.execute(delete(garbage).where(garbage.c.id == row))
+        try:
+            for module in modules:
+                module.delete(row.module_data)
+        except HostError as error:
+            text = "the storage module %r did not delete garbage %d: it is tried again later"
+            log.error(text, row.module, row.id, exc_info=error.__cause__ or error)
+            return False
         return True
 
-    def _garbage(self, until: int, after: int) -> list[tuple[int, str, str]]:
-        query = select(garbage.c.id, garbage.c.module, garbage.c.module_data)
-        query = query.where(garbage.c.since <= until, garbage.c.id > after).order_by(garbage.c.id).limit(_BATCH)
-        with reading(self._engine) as connection:
-            return [tuple(row) for row in connection.execute(query)]
+    def _garbage(self, until: int, after: tuple[int, int]) -> list[Row[Any]]:
+        """Return the next garbage; not what a living process is bringing to a location just now."""
+        is_later = (data.c.since > after[0]) | ((data.c.since == after[0]) & (data.c.id > after[1]))
+        is_taken = exists().where(copies.c.data == data.c.id, copies.c.process.is_not(None))
+        query = select(data.c.id, data.c.module, data.c.module_data, data.c.since)
+        query = query.where(data.c.state == GARBAGE, data.c.since <= until, is_later, ~is_taken)
+        with self._catalogue.reading() as connection:
+            return list(connection.execute(query.order_by(data.c.since, data.c.id).limit(_BATCH)))
 
     def _bury(self, now: int) -> None:
-        """Turn into garbage what dead processes were storing, and forget them."""
-        with writing(self._engine) as connection:
+        """Take from dead processes what they were doing, and forget them."""
+        with self._catalogue.writing() as connection:
             connection.execute(delete(processes).where(processes.c.seen < now - _SILENCE))
-            orphaned: ColumnElement[bool] = pending.c.process.not_in(select(processes.c.id))
-            orphaned &= pending.c.since < now - _SILENCE
-            orphans = select(pending.c.module, pending.c.module_data, literal(0)).where(orphaned)
-            connection.execute(insert(garbage).from_select(["module", "module_data", "since"], orphans))
-            connection.execute(delete(pending).where(orphaned))
+            alive = select(processes.c.id)
+            orphaned: ColumnElement[bool] = data.c.process.not_in(alive) & (data.c.since < now - _SILENCE)
+            gone = update(data).where(data.c.state == PENDING, orphaned)
+            connection.execute(gone.values(state=GARBAGE, since=0, process=None))
+            connection.execute(update(copies).where(copies.c.process.not_in(alive)).values(process=None))
+            lost = detached.c.process.not_in(alive) & (detached.c.since < now - _SILENCE)
+            connection.execute(update(detached).where(lost).values(process=None))
 
-    def _repeat(self, work: Callable[[], object]) -> None:
-        while not self._stopped.wait(_BEAT):
+    def _clear(self) -> None:
+        """Remove what is in containers that were removed, some at a time."""
+        while True:
+            with self._catalogue.writing() as connection:
+                query = select(detached.c.node).where(detached.c.process.is_(None)).limit(1)
+                container = connection.scalar(query.with_for_update(skip_locked=True))
+                if container is None:
+                    return
+                contents.clear(connection, container, _BATCH)
+
+    def _repeat(self, work: Callable[[], object], pause: int) -> None:
+        while not self._stopped.wait(pause):
             try:
                 work()
             except Exception:  # the catalogue may be away for a while; the thread must outlive that
-                log.exception("upkeep failed: it is tried again in %d seconds", _BEAT)
+                log.exception("upkeep failed: it is tried again in %d seconds", pause)

@@ -3,232 +3,296 @@
 A crash between any two steps of :meth:`Vault.store` leaves the old object or the new one, and no data
 that nothing knows of:
 
-1. ``new_data``, and a row in ``pending`` that names it;
+1. ``new_data``, and a row of ``data`` that notes it as pending;
 2. ``assign``;
-3. one transaction: the name points to the new data, what it replaced becomes garbage, the row in
-   ``pending`` is gone.
+3. one transaction: the data is kept, the name points to it, what it replaced becomes garbage.
 
-What step 3 was not reached for is found in ``pending`` by :mod:`host.upkeep`.
+What step 3 was not reached for stays pending, until :mod:`host.upkeep` finds that its process is dead.
 """
 
-import errno
-import time
+import logging
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, delete, insert, or_, select, update
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from host import objectid
-from host.accounts import Account
-from host.body import Body
-from host.database import accounts, garbage, nodes, pending, writing
-from host.errors import Conflict, Failed, Full, HostError, NotFound, TryAgain
-from host.loader import VENDOR_ERRORS, Loader
-from host.node import Node
-from host.tree import child, node_of
-from modules import MODULE_DATA_LIMIT, ReadStream, StorageModule
+from host.body import BLOCK, Body
+from host.catalogue import contents, tree
+from host.catalogue.account import Account
+from host.catalogue.engine import Catalogue
+from host.catalogue.node import Data, Node
+from host.errors import Conflict, Failed, HostError, NotFound, TryAgain
+from host.guarded import VENDOR_ERRORS, GuardedModule
+from host.loader import Loader
+from host.reservations import Reservation, Reservations
+from host.streams import Window
+from host.wire.conditions import NONE, Conditions
+from host.wire.path import Path
 
-__all__ = ["Facts", "Vault"]
+__all__ = ["Facts", "Stored", "Target", "Vault"]
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_LATER = {errno.EROFS, errno.EAGAIN, errno.EBUSY, errno.EMFILE, errno.ENFILE}
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is said of an object beside its data. None keeps what it was."""
+    """What is said of an object beside its data. None keeps what it was.
+
+    :param items: of the metadata, which are set, or removed where None; the others stay.
+    """
 
     mimetype: str | None = None
     encoding: str | None = None
     metadata: dict[str, Any] | None = None
+    items: dict[str, Any] | None = None
+
+    def merged(self, old: dict[str, Any]) -> dict[str, Any]:
+        """Return the metadata that comes of ``old``."""
+        whole = old if self.metadata is None else self.metadata
+        return {key: value for key, value in {**whole, **(self.items or {})}.items() if value is not None}
 
 
 @dataclass(frozen=True)
-class _Upload:
-    """Data on its way, which no name points to yet. ``ticket`` is its row in ``pending``."""
+class Target:
+    """Where an object is to be: at a path, if ``conditions`` hold for what is there.
 
-    policy: str
-    module: StorageModule
-    module_data: str
-    ticket: int
+    :param is_inside: in the container at the path, under a name of the host's choice.
+    :param etag: of the object that must still be there, "" if there must be none, or else somebody was quicker.
+    :param container: the id of a container that no path leads to, in which it is made under the path's last name.
+    """
+
+    account: Account
+    path: Path
+    conditions: Conditions = NONE
+    is_inside: bool = False
+    etag: str | None = None
+    container: str | None = None
+
+    def current(self, connection: Connection) -> Node | None:
+        """Return what is there now.
+
+        :raises HostError: the conditions do not hold, or it is a container.
+        """
+        is_new = self.is_inside or self.container is not None
+        old = None if is_new else tree.locate(connection, self.account, self.path)
+        if old is not None and old.container:
+            raise Conflict(f"{old.name!r} is a container")
+        self.conditions.require_to_write(old)
+        if self.etag is not None and self.etag != ("" if old is None else old.etag):
+            raise Conflict("the object was changed meanwhile: read it and try again")
+        return old
+
+    def parent(self, connection: Connection) -> Node:
+        """Return the container in which a new object is to be made.
+
+        :raises HostError: there is none.
+        """
+        if self.container is not None:
+            hidden = tree.by_id(connection, self.container)
+            if hidden is None:
+                raise NotFound("the copy was given up, its server was not heard of for too long: try again")
+            return hidden
+        if not self.is_inside and not self.path.names:
+            raise NotFound(f"nothing has the id {self.path.id}")
+        return tree.container(connection, self.account, self.path if self.is_inside else self.path.parent)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What became of an object that was stored."""
+
+    id: str
+    etag: str
+    is_new: bool
 
 
 class Vault:
     """Stores and opens the data of objects."""
 
-    def __init__(self, engine: Engine, loader: Loader) -> None:
-        self._engine = engine
+    def __init__(self, catalogue: Catalogue, loader: Loader, new_id: Callable[[], str]) -> None:
+        self._catalogue = catalogue
         self._loader = loader
-        #: This process, in ``pending`` and ``processes``.
+        self._new_id = new_id
+        #: This process, in the catalogue.
         self.process = uuid.uuid4().hex
+        self._reservations = Reservations(catalogue, loader, self.process)
 
-    def store(self, account: Account, parent: Node, name: str, body: Body, facts: Facts) -> tuple[Node, bool]:
-        """Keep ``body`` as the object ``name`` in ``parent``, new or in place of the old one.
+    def look(self, target: Target) -> Node | None:
+        """Return what is at ``target`` now, before a body is read for it.
 
-        :returns: the object, and whether it is new.
+        :raises HostError: nothing can be stored there.
+        """
+        with self._catalogue.reading() as connection:
+            old = target.current(connection)
+            if old is None:
+                target.parent(connection)
+            return old
+
+    def store(self, target: Target, body: Body, facts: Callable[[], Facts]) -> Stored:
+        """Keep ``body`` as the object at ``target``, new or in place of the old one.
+
+        :param facts: asked once the body was read, of which they may be a part.
         :raises HostError: it was not kept, and nothing has changed.
         """
-        upload = self._reserve(account.policy)
-        is_naming = False
-        try:
-            size = self._fill(upload, body)
-            values = _columns(upload, size, facts, is_text=body.is_text)
-            is_naming = True
-            return self._name(upload, account, parent, name, values)
-        except BaseException as error:
-            # Only a commit that breaks may have happened all the same; whether it did, the row tells.
-            self._abandon(upload, is_sure=not is_naming or isinstance(error, HostError))
-            raise
 
-    def open(self, node: Node) -> ReadStream:
-        """Open the data of an object.
+        def fill(module: GuardedModule, module_data: str) -> int:
+            return module.assign(module_data, body)
+
+        def checked() -> Facts:
+            known = facts()
+            is_text = known.encoding != "utf-8" or body.is_text
+            return known if is_text else Facts(known.mimetype, "base64", known.metadata, known.items)
+
+        return self._store(target, fill, checked)
+
+    def copy(self, target: Target, source: Node, facts: Facts) -> Stored:
+        """Keep a copy of the data of ``source`` as the object at ``target``.
+
+        :raises HostError: it was not kept, and nothing has changed.
+        """
+
+        def fill(module: GuardedModule, module_data: str) -> int:
+            data = source.data
+            if data.module == target.account.policy and _copy_inside(module, module_data, data):
+                return data.size
+            window = self.open(data)
+            try:
+                return module.assign(module_data, Body(window, data.size))
+            finally:
+                window.close()
+
+        return self._store(target, fill, lambda: facts)
+
+    def open(self, data: Data, first: int = 0, length: int | None = None) -> Window:
+        """Open data, for ``length`` bytes from the byte ``first`` on; None for all of it.
+
+        Its first block has been read then: of an object that is no larger, and of which the module knows that it is
+        corrupt, no byte goes out. Where the local location fails, another one is read.
 
         :raises HostError: it cannot be read, or is not what was stored.
         """
-        module = self._module(node.module)
-        with _judged():
-            size = module.get_size(self._loader.context, node.module_data)
-            if size != node.size:
-                raise Failed(f"{node.size} bytes were stored, the storage module has {size}")
-            return module.get_read_stream(self._loader.context, node.module_data)
-
-    def _module(self, name: str) -> StorageModule:
+        error: HostError | None = None
         try:
-            return self._loader.instance(name)
-        except LookupError as error:
-            raise Failed("the storage module of this data is not configured") from error
+            locations = self._loader.locations(data.module)
+        except LookupError:
+            locations = [""]
+        for location in locations:
+            try:
+                stream = self._loader.guarded(data.module, location).open(data.module_data, data.size)
+                return Window(stream, first, data.size - first if length is None else length, BLOCK)
+            except HostError as failed:
+                error = error or failed
+                if len(locations) > 1:
+                    log.warning("%s at %r cannot be read: %s", data.module, location, failed.__cause__ or failed)
+        raise error or NotFound("the storage module has no location")
 
-    def _reserve(self, policy: str) -> _Upload:
-        module = self._module(policy)
-        with _judged():
-            module_data = str(module.new_data(self._loader.context))
-        if not _can_be_kept(module_data):
-            raise Failed("the storage module made a module_data that cannot be kept")
-        row = {"module": policy, "module_data": module_data, "since": int(time.time()), "process": self.process}
-        with writing(self._engine) as connection:
-            return _Upload(policy, module, module_data, ticket=_insert(connection, pending, row))
+    def close(self) -> None:
+        """Give up what was reserved and not used."""
+        self._reservations.release()
 
-    def _fill(self, upload: _Upload, body: Body) -> int:
+    def _store(self, target: Target, fill: Callable[[GuardedModule, str], int], facts: Callable[[], Facts]) -> Stored:
+        reserved = self._reservations.take(target.account.policy)
+        module = self._loader.guarded(reserved.module, reserved.location)
+        is_naming = False
         try:
-            with _judged():
-                upload.module.assign(self._loader.context, upload.module_data, body)
-                size = upload.module.get_size(self._loader.context, upload.module_data)
-        except HostError:
-            if body.error is not None:  # not the module's fault, whatever it made of it
-                raise body.error from None
+            size = fill(module, reserved.module_data)
+            known = facts()
+            is_naming = True
+            return self._name(target, reserved, size, known)
+        except BaseException as error:
+            # Only a commit that breaks may have happened all the same; whether it did, the row tells.
+            self._abandon(module, reserved, is_sure=not is_naming or isinstance(error, HostError))
             raise
-        if body.error is not None:
-            raise body.error
-        if not body.ended or size != body.count:
-            raise Failed(f"the storage module kept {size} bytes of {body.count} that it read")
-        return size
 
-    def _name(
-        self, upload: _Upload, account: Account, parent: Node, name: str, values: dict[str, Any]
-    ) -> tuple[Node, bool]:
+    def _name(self, target: Target, reserved: Reservation, size: int, facts: Facts) -> Stored:
         """Let the name point to the data, in one transaction."""
+
+        def work(connection: Connection) -> Stored:
+            account = target.account
+            if not tree.lock(connection, account.id):
+                raise NotFound("the account was removed")
+            old = target.current(connection)
+            self._keep(connection, reserved, size)
+            if old is None:
+                return self._add(connection, target, reserved, size, facts)
+            contents.charge(connection, account.id, size - old.size, 0)
+            values = {"mimetype": facts.mimetype, "encoding": facts.encoding, "data": reserved.id}
+            changed = facts.metadata is not None or facts.items is not None
+            metadata = {"metadata": facts.merged(old.metadata)} if changed else {}
+            given = {key: value for key, value in values.items() if value is not None}
+            etag = tree.update_node(connection, old, **given, **metadata)
+            contents.waste(connection, old.data.id)
+            return Stored(old.id, etag, is_new=False)
+
         try:
-            with writing(self._engine) as connection:
-                if not connection.execute(delete(pending).where(pending.c.id == upload.ticket)).rowcount:
-                    raise TryAgain("the upload was given up, its server was not heard of for too long: send it again")
-                old = child(connection, parent.id, name)
-                if old is None:
-                    identity = _add(connection, account, parent, name, values)
-                elif old.container:
-                    raise Conflict(f"{name!r} is a container")
-                else:
-                    identity = old.id
-                    waste = {"module": old.module, "module_data": old.module_data, "since": values["mtime"]}
-                    connection.execute(insert(garbage).values(waste))
-                    connection.execute(update(nodes).where(nodes.c.id == identity).values(values))
-                _charge(connection, account, values["size"] - (old.size if old is not None else 0))
-                return node_of(connection.execute(select(nodes).where(nodes.c.id == identity)).one()), old is None
+            return self._catalogue.commit(work, order=target.account.id)
         except IntegrityError as error:
             raise NotFound("the container was removed while the object was stored") from error
 
-    def _abandon(self, upload: _Upload, is_sure: bool) -> None:
+    def _add(self, connection: Connection, target: Target, reserved: Reservation, size: int, facts: Facts) -> Stored:
+        contents.charge(connection, target.account.id, size, 1)
+        parent = target.parent(connection)
+        identity = self._new_id()
+        etag = tree.insert_node(
+            connection,
+            identity,
+            target.account.id,
+            parent.id,
+            identity if target.is_inside else target.path.names[-1],
+            facts.merged({}),
+            mimetype=facts.mimetype or "application/octet-stream",
+            encoding=facts.encoding or "base64",
+            data=reserved.id,
+        )
+        return Stored(identity, etag, is_new=True)
+
+    def _keep(self, connection: Connection, reserved: Reservation, size: int) -> None:
+        """Let the data count as kept, and see to it that it comes to all locations.
+
+        :raises TryAgain: this process was taken for dead, or the location is none any more.
+        """
+        edition, locations = reserved.edition, self._loader.locations(reserved.module)
+        if not contents.keep(connection, reserved.id, self.process, size, edition):
+            edition, locations = contents.configured(connection, reserved.module)
+            if reserved.location not in locations:
+                raise TryAgain("the storage was configured anew: send it again")
+            if not contents.keep(connection, reserved.id, self.process, size, edition):
+                raise TryAgain("the upload was given up, its server was not heard of for too long: send it again")
+        if others := [location for location in locations if location != reserved.location]:
+            contents.queue(connection, reserved.id, others)
+
+    def _abandon(self, module: GuardedModule, reserved: Reservation, is_sure: bool) -> None:
         """Delete the data of a failed upload; what does not go now is garbage, for later.
 
-        :param is_sure: no name points to the data. Else none does only if the row in ``pending`` is there.
-            (It may be gone for another reason: upkeep gave this process up, perhaps before ``assign``
+        :param is_sure: no name points to the data. Else none does only if it is pending still.
+            (It may be so no more for another reason: upkeep gave this process up, perhaps before ``assign``
             was through. So the data is deleted once more.)
         """
-        with writing(self._engine) as connection:
-            is_pending = connection.execute(delete(pending).where(pending.c.id == upload.ticket)).rowcount
-            if not is_pending and not is_sure:
+        with self._catalogue.writing() as connection:
+            if not contents.abandon(connection, reserved.id, self.process):
+                if is_sure:
+                    contents.waste_again(connection, reserved.module, reserved.module_data)
                 return
-            row = {"module": upload.policy, "module_data": upload.module_data, "since": 0}
-            waste = _insert(connection, garbage, row)
         try:
-            upload.module.delete(self._loader.context, upload.module_data)
-        except VENDOR_ERRORS:
+            module.delete(reserved.module_data)
+        except (HostError, *VENDOR_ERRORS):
             return  # it stays on the garbage list, and upkeep says what is wrong when it fails too
-        with writing(self._engine) as connection:
-            connection.execute(delete(garbage).where(garbage.c.id == waste))
+        with self._catalogue.writing() as connection:
+            contents.forget(connection, [reserved.id])
 
 
-def _columns(upload: _Upload, size: int, facts: Facts, *, is_text: bool) -> dict[str, Any]:
-    """Return what is to be set in the row of a node; what is not said stays as it was."""
-    values = {
-        "module": upload.policy,
-        "module_data": upload.module_data,
-        "size": size,
-        "mtime": int(time.time()),
-        "mimetype": facts.mimetype,
-        "encoding": facts.encoding if is_text else "base64",
-        "metadata": facts.metadata,
-    }
-    return {key: value for key, value in values.items() if value is not None}
-
-
-def _add(connection: Connection, account: Account, parent: Node, name: str, values: dict[str, Any]) -> str:
-    """Insert an object and return its id."""
-    identity = objectid.new()
-    place = {"id": identity, "parent": parent.id, "name": name, "container": False, "owner": account.name}
-    unsaid = {"metadata": {}, "mimetype": "application/octet-stream", "encoding": "base64"}
-    connection.execute(insert(nodes).values({**place, "ctime": values["mtime"], **unsaid, **values}))
-    return identity
-
-
-def _can_be_kept(module_data: str) -> bool:
-    """Tell whether every database keeps ``module_data`` as it is."""
+def _copy_inside(module: GuardedModule, module_data: str, source: Data) -> bool:
+    """Let the module copy by itself, and tell whether it did."""
     try:
-        return len(module_data.encode()) <= MODULE_DATA_LIMIT and "\0" not in module_data
-    except UnicodeEncodeError:  # a lone surrogate
+        if not module.copy(module_data, source.module_data):
+            return False
+        size = module.size(module_data)
+    except HostError as error:  # the source may be at another location, or readable only as a stream
+        log.info("%s did not copy by itself: %s", source.module, error.__cause__ or error)
         return False
-
-
-def _insert(connection: Connection, table: Table, row: dict[str, Any]) -> int:
-    """Insert a row and return its id."""
-    return int(connection.execute(insert(table).values(row).returning(table.c.id)).scalar_one())
-
-
-def _charge(connection: Connection, account: Account, size: int) -> None:
-    """Take ``size`` bytes of the account's quota, as one step that other writers cannot pass."""
-    used = accounts.c.used + size
-    charge = update(accounts).where(accounts.c.name == account.name).values(used=used)
-    if size > 0:
-        charge = charge.where(or_(accounts.c.quota.is_(None), used <= accounts.c.quota))
-    if not connection.execute(charge).rowcount:
-        raise Full("the quota does not have room for this object")
-
-
-@contextmanager
-def _judged() -> Iterator[None]:
-    """Tell apart what a module raises: full, worth another try, broken. Its text stays here."""
-    try:
-        yield
-    except HostError:
-        raise
-    except OSError as error:
-        if error.errno in _FULL:
-            raise Full("the storage is full") from error
-        if error.errno in _LATER or isinstance(error, (TimeoutError, ConnectionError)):
-            raise TryAgain("the storage cannot do that now: try again") from error
-        raise Failed("the storage module failed") from error
-    except VENDOR_ERRORS as error:
-        raise Failed("the storage module failed") from error
+    if size != source.size:
+        raise Failed(f"the storage module copied {size} bytes of {source.size}")
+    return True

@@ -15,7 +15,8 @@ _COMMANDS = {
     "check": "see whether a storage module keeps the contract",
     "bench": "measure a storage module beside the same system calls by hand",
     "serve": "run a cloud, making it first where there is none",
-    "upkeep": "delete the data that no name points to any more",
+    "upkeep": "delete the data that no name points to any more, and bring copies to their places",
+    "upgrade": "bring the catalogue of an older version to this one's",
 }
 
 

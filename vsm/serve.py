@@ -1,7 +1,6 @@
 """``vsm serve``: run a cloud, making it first where there is none."""
 
 import argparse
-import logging
 import os
 import secrets
 import socket
@@ -10,20 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
-from sqlalchemy.engine import URL
 
 from host.accounts import ADMINISTRATOR
-from host.application import create
-from host.cloud import open_cloud
 from host.errors import Invalid
 from host.loader import load_class
-from vsm.data import PASSWORD_VARIABLE, catalogue_url, make_data
+from host.settings import Settings
+from host.wsgi import serve
+from vsm.data import PASSWORD_VARIABLE, make_data
 from vsm.errors import CommandError
 
 __all__ = ["add_arguments", "run"]
 
-_PROCESSES = 2
-_THREADS = 8
 _STALLED = 30  # seconds
 
 
@@ -40,28 +36,29 @@ def run(options: argparse.Namespace) -> int:
     listener = _bind(*options.listen)
     is_given = PASSWORD_VARIABLE in os.environ
     cloud, made = make_data(options.data)
-    classes = cloud.loader.classes()
+    classes = cloud.registry.classes()
     cloud.close()
     _require_importable(classes)
     _greet(_url(listener), options.data, made, is_given=is_given)
     os.set_inheritable(listener.fileno(), True)
-    _Server(catalogue_url(options.data), listener).run()
+    _Server(cloud.settings, listener).run()
     return 0
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
     """gunicorn, set up here and nowhere else."""
 
-    def __init__(self, url: URL, listener: socket.socket) -> None:
-        self._url = url
+    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+        self._settings = settings
         self._descriptor = listener.detach()  # gunicorn closes it
         super().__init__()
 
     def load_config(self) -> None:
         settings = {
             "bind": f"fd://{self._descriptor}",
-            "workers": _PROCESSES,
-            "threads": _THREADS,
+            "workers": self._settings.server.processes,
+            "threads": self._settings.server.threads,
+            "graceful_timeout": self._settings.server.stop,
             "worker_class": "vsm.worker.Worker",
             "control_socket_disable": True,
             "limit_request_line": 8190,
@@ -72,11 +69,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         # Each worker comes here after its fork, so that none shares a connection or a module.
-        cloud = open_cloud(self._url)
-        cloud.upkeep.start()
-        return create(cloud)
+        return serve(self._settings.directory)
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -124,7 +124,13 @@ class VendorModulesTest(CloudTest):
             self.assertIn(text, self.admin("GET", f"{MODULES}/new").json["statistics"]["error"])
 
     def test_only_the_administrator(self) -> None:
-        for path in (f"{MODULES}/", f"{MODULES}/default", f"{MEMBERS}/", f"{MEMBERS}/alice", "/cdmi/cdmi_domains/"):
+        for path in (
+            f"{MODULES}/",
+            f"{MODULES}/default",
+            f"{MEMBERS}/",
+            f"{MEMBERS}/alice",
+            "/cdmi/system_configuration/",
+        ):
             for method in ("GET", "PUT", "DELETE"):
                 with self.subTest(method=method, path=path):
                     self.assert_refused(self.call(method, path, {}), 403)
@@ -134,7 +140,8 @@ class VendorModulesTest(CloudTest):
             ("POST", f"{MODULES}/", 405),
             ("PUT", f"{MODULES}/", 405),
             ("POST", f"{MEMBERS}/bob", 405),
-            ("GET", "/cdmi/system_configuration/", 404),
+            ("PUT", "/cdmi/system_configuration/", 404),
+            ("GET", "/cdmi/system_configuration/other/", 404),
             ("GET", "/cdmi/cdmi_domains/other_domain/", 404),
         ):
             with self.subTest(method=method, path=path):
@@ -147,7 +154,9 @@ class MembersTest(CloudTest):
         self.assertEqual(self.admin("PUT", f"{MEMBERS}/bob", body).status_code, 201)
         self.assertEqual(self.admin("PUT", f"{MEMBERS}/bob", {"password": "other"}).status_code, 204)
         shown = self.admin("GET", f"{MEMBERS}/bob")
-        self.assertEqual(shown.json, {"name": "bob", "role": "user", "policy": "default", "used": 0, "quota": 10})
+        self.assertEqual(
+            shown.json, {"name": "bob", "role": "user", "policy": "default", "quota": 10, "used": 0, "objects": 0}
+        )
         self.assertNotIn("other", shown.text)
         self.assertEqual(self.admin("GET", f"{MEMBERS}/").json["children"], ["administrator", "alice", "bob"])
         self.assert_refused(self.call("GET", "/cdmi/", user="bob:builder"), 401)

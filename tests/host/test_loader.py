@@ -9,7 +9,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from host.cloud import open_cloud
 from host.errors import Failed, Invalid
 from host.loader import bind, load_class
 from tests.host import vendor
@@ -58,7 +57,7 @@ class BindTest(unittest.TestCase):
 
 class LoaderTest(CloudTest):
     def configure(self, name: str, cls: str, arguments: list[Any] | dict[str, Any] | None = None) -> None:
-        self.cloud.loader.configure(name, f"tests.host.vendor.{cls}", "", arguments or {})
+        self.configure(name, f"tests.host.vendor.{cls}", arguments or {})
 
     def test_there_is_one_instance_a_process_however_many_threads_want_it(self) -> None:
         self.configure("new", "Memory")
@@ -74,21 +73,19 @@ class LoaderTest(CloudTest):
     def test_nothing_is_loaded_before_it_is_needed(self) -> None:
         self.configure("new", "Memory")
         before = Memory.instances
-        other = open_cloud(str(self.cloud.engine.url))
-        self.addCleanup(other.close)
-        self.assertEqual(other.loader.names(), ["default", "new"])
+        other = self.open()
+        self.assertEqual(other.registry.names(), ["default", "new"])
         self.assertEqual(Memory.instances, before)
         other.loader.instance("new")
         self.assertEqual(Memory.instances, before + 1)
 
     def test_a_change_by_another_process_is_seen(self) -> None:
         self.configure("new", "Memory", ["old"])
-        other = open_cloud(str(self.cloud.engine.url))
-        self.addCleanup(other.close)
+        other = self.open()
         self.assertEqual(other.loader.instance("new").arguments[0], "old")  # type: ignore[attr-defined]
         self.configure("new", "Memory", ["newer"])
         self.assertEqual(other.loader.instance("new").arguments[0], "newer")  # type: ignore[attr-defined]
-        self.cloud.loader.remove("new")
+        self.cloud.registry.remove("new")
         with self.assertRaises(LookupError):
             other.loader.instance("new")
 
@@ -127,7 +124,7 @@ class LoaderTest(CloudTest):
             self.assert_refused(self.put("/cdmi/o"), 500)
         with self.assertLogs("host.upkeep", "ERROR"):
             self.assertEqual(self.cloud.upkeep.reap(grace=0), (0, 1))
-        self.assertIn("no licence", self.cloud.loader.describe("exiting")["statistics"]["error"])
+        self.assertIn("no licence", self.cloud.registry.describe("exiting")["statistics"]["error"])
 
     def test_a_module_keeps_its_data_in_another_one(self) -> None:
         self.configure("keeper", "Keeper", ["default"])

@@ -5,7 +5,7 @@ import unittest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host import objectid
+from host.wire import objectid
 
 
 class ObjectIdTest(unittest.TestCase):

@@ -7,7 +7,6 @@ from unittest import mock
 from sqlalchemy import insert, select, update
 
 from host import upkeep
-from host.cloud import open_cloud
 from host.database import garbage, pending, processes, reading, writing
 from tests.host.cloud import CloudTest
 
@@ -39,8 +38,7 @@ class UpkeepTest(CloudTest):
         self.assertEqual(self.left(), 0)
 
     def test_what_a_living_process_is_storing_is_left_alone(self) -> None:
-        other = open_cloud(str(self.cloud.engine.url))
-        self.addCleanup(other.close)
+        other = self.open()
         other.upkeep.beat()
         other.upkeep.beat()
         self.pend(other.vault.process, age=1000)
@@ -92,7 +90,7 @@ class UpkeepTest(CloudTest):
             self.cloud.upkeep.stop()
 
     def test_one_failure_does_not_stop_the_rest(self) -> None:
-        self.cloud.loader.configure("bad", "tests.host.vendor.Memory", "", {})
+        self.configure("bad", "tests.host.vendor.Memory", {})
         for name, policy in (("a", "bad"), ("b", "default")):
             self.cloud.accounts.put("alice", policy=policy)
             self.put(f"/cdmi/{name}")

@@ -25,7 +25,7 @@ from tests.sources import Breaking
 class VaultTest(CloudTest):
     def use(self, cls: str) -> Memory:
         """Make ``cls`` the module of alice's new data, and return its instance."""
-        self.cloud.loader.configure("new", f"tests.host.vendor.{cls}", "", {})
+        self.configure("new", f"tests.host.vendor.{cls}", {})
         self.cloud.accounts.put("alice", policy="new")
         instance = self.cloud.loader.instance("new")
         assert isinstance(instance, Memory)

@@ -1,0 +1,1 @@
+"""What brings an older catalogue to the tables of :mod:`host.catalogue.schema`, by Alembic."""

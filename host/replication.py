@@ -1,0 +1,120 @@
+"""What brings data to the other locations of a module: a queue in the catalogue, and what works it off.
+
+A row of ``copies`` is one object's data that is still to come to one location. A process takes it by writing its
+name into it, so that no two are at the same one; a dead process's rows are taken back by :mod:`host.upkeep`.
+"""
+
+import logging
+import time
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+
+from host.body import Body
+from host.catalogue.engine import Catalogue
+from host.catalogue.schema import KEPT, copies, data
+from host.errors import HostError
+from host.loader import Loader, reason
+from host.streams import Window
+
+__all__ = ["Replication"]
+
+_BATCH = 100
+_LONGEST = 3600  # seconds between two tries
+
+log = logging.getLogger(__name__)
+
+
+class Replication:
+    """The queue, as one process works it off."""
+
+    def __init__(self, catalogue: Catalogue, loader: Loader, process: str) -> None:
+        self._catalogue = catalogue
+        self._loader = loader
+        self._process = process
+
+    def work(self) -> tuple[int, int]:
+        """Bring everything that is due to its location.
+
+        :returns: how many copies arrived, and how many did not.
+        """
+        arrived = failed = 0
+        while batch := self._due():
+            for identity, location, attempts in batch:
+                if not self._take(identity, location):
+                    continue
+                if self._bring(identity, location, attempts):
+                    arrived += 1
+                else:
+                    failed += 1
+        return arrived, failed
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return, for each module and location that something is still to come to, how much, and what is wrong."""
+        columns = (data.c.module, copies.c.location)
+        query = select(
+            *columns,
+            func.count().label("waiting"),
+            func.sum(data.c.size).label("bytes"),
+            func.min(data.c.since).label("since"),
+            func.max(copies.c.attempts).label("attempts"),
+            func.max(copies.c.error).label("error"),
+        )
+        query = query.where(copies.c.data == data.c.id, data.c.state == KEPT).group_by(*columns).order_by(*columns)
+        with self._catalogue.reading() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def _due(self) -> list[tuple[int, str, int]]:
+        query = select(copies.c.data, copies.c.location, copies.c.attempts)
+        query = query.where(copies.c.due <= int(time.time()), copies.c.process.is_(None)).order_by(copies.c.due)
+        with self._catalogue.reading() as connection:
+            return [tuple(row) for row in connection.execute(query.limit(_BATCH))]
+
+    def _take(self, identity: int, location: str) -> bool:
+        """Take a row for this process, and tell whether it was there and free."""
+        mine = (copies.c.data == identity, copies.c.location == location, copies.c.process.is_(None))
+        with self._catalogue.writing() as connection:
+            return bool(connection.execute(update(copies).where(*mine).values(process=self._process)).rowcount)
+
+    def _bring(self, identity: int, location: str, attempts: int) -> bool:
+        mine = (copies.c.data == identity, copies.c.location == location)
+        try:
+            self._copy(identity, location)
+        except HostError as error:
+            log.warning("data %d does not come to %r: %s", identity, location, reason(error.__cause__ or error))
+            pause = min(_LONGEST, 2 ** min(attempts + 1, 30))
+            values = {"attempts": attempts + 1, "due": int(time.time()) + pause, "process": None, "error": str(error)}
+            with self._catalogue.writing() as connection:
+                connection.execute(update(copies).where(*mine).values(values))
+            return False
+        with self._catalogue.writing() as connection:
+            connection.execute(delete(copies).where(*mine))
+        return True
+
+    def _copy(self, identity: int, location: str) -> None:
+        """Bring data to a location, unless something else did or nobody wants it any more."""
+        with self._catalogue.reading() as connection:
+            row = connection.execute(select(data).where(data.c.id == identity, data.c.state == KEPT)).first()
+        if row is None:
+            return
+        there = self._loader.guarded(row.module, location)
+        if there.available(row.module_data):
+            return
+        error: HostError | None = None
+        for source in self._loader.locations(row.module):
+            if source == location:
+                continue
+            try:
+                window = Window(self._loader.guarded(row.module, source).open(row.module_data, row.size), 0, row.size)
+            except HostError as failed:
+                error = failed
+                continue
+            try:
+                there.assign(row.module_data, Body(window, row.size))
+                return
+            except HostError as failed:
+                error = failed
+            finally:
+                window.close()
+        if error is not None:
+            raise error

@@ -1,0 +1,131 @@
+"""Identities for data that is still to come, noted in the catalogue as pending before a byte of it is stored.
+
+A busy process notes several at a time, so that a PUT does not wait for a commit before it begins.
+"""
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from sqlalchemy.exc import IntegrityError
+
+from host.catalogue import contents
+from host.catalogue.engine import Catalogue
+from host.errors import Failed, HostError
+from host.loader import Loader
+from modules import MODULE_DATA_LIMIT
+
+__all__ = ["Reservation", "Reservations"]
+
+_MOST = 32  # identities at a time
+_BUSY = 1.0  # seconds: where they last for less, twice as many are noted the next time
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """An identity: the id of its row, and of which module at which location it is."""
+
+    id: int
+    module: str
+    location: str
+    edition: str
+    module_data: str
+
+
+class Reservations:
+    """What one process, named ``process`` in the catalogue, has noted and not used yet."""
+
+    def __init__(self, catalogue: Catalogue, loader: Loader, process: str) -> None:
+        self._catalogue = catalogue
+        self._loader = loader
+        self._process = process
+        self._lock = threading.Lock()
+        self._pools: dict[str, _Pool] = {}  # by module
+
+    def take(self, name: str) -> Reservation:
+        """Return an identity of the module ``name``, at its local location.
+
+        :raises HostError: there is no such module, or it gives none.
+        """
+        configured = self._loader.configuration(name)
+        if configured is None:
+            raise Failed("the storage module of this account is not configured")
+        with self._lock:
+            pool = self._pools.get(name)
+            if pool is None or pool.edition != configured.edition:
+                self._pools[name] = fresh = _Pool(configured.edition)
+                pool, old = fresh, pool
+            else:
+                old = None
+        if old is not None:
+            self._give_up(old)
+        with pool.lock:
+            if not pool.ready:
+                pool.ready.extend(self._note(name, configured.edition, pool.next_number()))
+            return pool.ready.popleft()
+
+    def release(self) -> None:
+        """Give up what was not used. Needed before the process ends; what is not released, upkeep finds."""
+        with self._lock:
+            pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            self._give_up(pool)
+
+    def _note(self, name: str, edition: str, number: int) -> list[Reservation]:
+        location = self._loader.locations(name)[0]
+        module = self._loader.guarded(name, location)
+        made = [module.new_data() for _ in range(number)]
+        if not all(map(_can_be_kept, made)):
+            raise Failed("the storage module made a module_data that cannot be kept")
+        try:
+            ids = self._catalogue.commit(lambda connection: contents.reserve(connection, name, made, self._process))
+        except IntegrityError as error:
+            raise Failed("the storage module of this account is not configured") from error
+        return [
+            Reservation(identity, name, location, edition, module_data)
+            for identity, module_data in zip(ids, made, strict=True)
+        ]
+
+    def _give_up(self, pool: "_Pool") -> None:
+        with pool.lock:
+            unused, pool.ready = list(pool.ready), deque()
+        if not unused:
+            return
+        with self._catalogue.writing() as connection:
+            for each in unused:
+                contents.abandon(connection, each.id, self._process)
+        try:
+            for each in unused:
+                self._loader.guarded(each.module, each.location).delete(each.module_data)
+        except HostError:
+            return  # they are garbage, and upkeep says what is wrong when it fails too
+        with self._catalogue.writing() as connection:
+            contents.forget(connection, [each.id for each in unused])
+
+
+class _Pool:
+    """The identities of one module in one edition of its configuration."""
+
+    def __init__(self, edition: str) -> None:
+        self.edition = edition
+        self.lock = threading.Lock()
+        self.ready: deque[Reservation] = deque()
+        self._number = 1
+        self._noted = 0.0
+
+    def next_number(self) -> int:
+        """Return how many to note now."""
+        now = time.monotonic()
+        is_busy = now - self._noted < _BUSY
+        self._number = min(_MOST, self._number * 2) if is_busy else 1
+        self._noted = now
+        return self._number
+
+
+def _can_be_kept(module_data: str) -> bool:
+    """Tell whether every database keeps ``module_data`` as it is."""
+    try:
+        return len(module_data.encode()) <= MODULE_DATA_LIMIT and "\0" not in module_data
+    except UnicodeEncodeError:  # a lone surrogate
+        return False

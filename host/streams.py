@@ -1,0 +1,109 @@
+"""Parts of objects on their way to a client, or into another object."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from host.errors import Failed
+
+__all__ = ["Source", "Spliced", "Window"]
+
+
+class Stream(Protocol):
+    """What is read."""
+
+    def read(self, size: int, /) -> bytes: ...
+    def seek(self, place: int, /) -> object: ...
+    def close(self) -> None: ...
+
+
+class Source(Protocol):
+    """What is read from its begin to its end."""
+
+    def read(self, size: int, /) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class Window:
+    """``length`` bytes of a stream, and not one less: a stream that ends early is an error.
+
+    :param ahead: bytes that are read at once, so that what is wrong with a small object shows before it is sent.
+    """
+
+    def __init__(self, stream: Stream, first: int, length: int, ahead: int = 0) -> None:
+        self._stream = stream
+        self._left = length
+        self._ahead = b""
+        try:
+            if first:
+                stream.seek(first)
+            if ahead:
+                self._ahead = self._read(ahead)
+        except BaseException:
+            stream.close()
+            raise
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to ``size`` bytes, all the rest if it is negative."""
+        if self._ahead:
+            if size < 0:
+                blocks = [self._take(len(self._ahead))]
+                while block := self._read(-1):
+                    blocks.append(block)
+                return b"".join(blocks)
+            return self._take(size)
+        return self._read(size)
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._stream.close()
+
+    def _take(self, size: int) -> bytes:
+        data = self._ahead
+        if size >= len(data):
+            self._ahead = b""
+            return data
+        self._ahead = data[size:]
+        return data[:size]
+
+    def _read(self, size: int) -> bytes:
+        if not self._left:
+            return b""
+        data = self._stream.read(self._left if size < 0 else min(size, self._left))
+        if not data:
+            raise Failed(f"the storage module's stream ended {self._left} bytes early")
+        self._left -= len(data)
+        return data
+
+
+class Spliced:
+    """Sources one after the other, each opened when it is its turn; a number is of zeros."""
+
+    def __init__(self, parts: Sequence[Callable[[], Source] | int]) -> None:
+        self._parts = list(parts)
+        self._open: Source | None = None
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes; ``b""`` at the end of all."""
+        while self._parts:
+            if data := self._next(size):
+                return data
+            self._parts.pop(0)
+        return b""
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def _next(self, size: int) -> bytes:
+        part = self._parts[0]
+        if isinstance(part, int):
+            self._parts[0] = part - min(part, size)
+            return bytes(min(part, size))
+        if self._open is None:
+            self._open = part()
+        data = self._open.read(size)
+        if not data:
+            self.close()
+        return data
