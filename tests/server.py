@@ -1,8 +1,8 @@
 """A real server in a process of its own, and real clients."""
 
+import contextlib
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,12 +12,14 @@ import time
 import unittest
 from pathlib import Path
 
-__all__ = ["ROOT", "Server", "ServerTest", "curl", "environment", "needs_curl"]
+from tests.programs import needs
+
+__all__ = ["ROOT", "Listening", "Server", "ServerTest", "children", "curl", "environment", "needs_curl"]
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse"
 
-needs_curl = unittest.skipUnless(shutil.which("curl"), "curl is not installed")
+needs_curl = needs("curl")
 
 
 def environment(*path: Path | str, **variables: str) -> dict[str, str]:
@@ -26,7 +28,28 @@ def environment(*path: Path | str, **variables: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join(map(str, [*path, ROOT])), **variables}
 
 
-class Server:
+class Listening:
+    """A server that answers on a port of loopback."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+
+    def connect(self) -> socket.socket:
+        """Return a connection, for requests that no proper client makes."""
+        host, port = self.url.partition("://")[2].split(":")
+        return socket.create_connection((host, int(port)), timeout=30)
+
+    def memory(self) -> int:
+        """Return the peak memory of the largest of its processes, in bytes."""
+        peaks = [0]
+        for pid in [self.process.pid, *children(self.process.pid)]:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+                status = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
+                peaks += map(int, re.findall(r"VmHWM:\s+(\d+) kB", status))
+        return max(peaks) * 1024
+
+
+class Server(Listening):
     """``vsm serve`` on a port of its own choice."""
 
     def __init__(
@@ -60,17 +83,6 @@ class Server:
 
     def _read(self, which: int) -> str:
         return os.pread(self._said[which].fileno(), 100_000, 0).decode()
-
-    def connect(self) -> socket.socket:
-        """Return a connection, for requests that no proper client makes."""
-        host, port = self.url.removeprefix("http://").split(":")
-        return socket.create_connection((host, int(port)), timeout=30)
-
-    def memory(self) -> int:
-        """Return the peak memory of the largest of its processes, in bytes."""
-        pids = [self.process.pid, *children(self.process.pid)]
-        texts = [Path(f"/proc/{pid}/status").read_text("ascii", "replace") for pid in pids]
-        return max(int(re.findall(r"VmHWM:\s+(\d+) kB", text)[0]) for text in texts) * 1024
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> str:
         """Stop it, and return what it said on stderr."""

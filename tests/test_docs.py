@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,7 @@ from conformance.requirements import Capability
 from conformance.suite import Promises
 from tests.checkout import copy_checkout
 from tests.contract_page import PAGE, page
+from tests.programs import free_port
 from tests.server import ROOT, needs_curl
 
 SERVE = re.compile(r"(?:\./run|\bvsm) serve\b")
@@ -29,12 +29,6 @@ def blocks(text: str, language: str = "sh") -> list[str]:
 def prose(text: str) -> str:
     """Return a Markdown text without its blocks of code."""
     return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class ReadmeTest(unittest.TestCase):
