@@ -18,6 +18,8 @@ class Instance(Listening):
     :param program: the name of the program.
     """
 
+    scheme = "http"
+
     def __init__(self, program: str) -> None:
         self._program = find(program) or program
         self._guard = Guard()
@@ -44,8 +46,6 @@ class Instance(Listening):
             self.process = self._guard.process
             return
         raise AssertionError(f"no port is free: {self.stop()}")
-
-    scheme = "http"
 
     def listens(self) -> bool:
         """Return whether it has begun to listen."""
