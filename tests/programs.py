@@ -24,7 +24,8 @@ def find(program: str) -> str | None:
 def needs(*programs: str, more: Mapping[str, bool] | None = None) -> Callable[[_Tests], _Tests]:
     """Return a decorator that skips tests where a program is missing.
 
-    With REQUIRE_SERVERS=1 in the environment it does not: then they run, and fail.
+    With REQUIRE_SERVERS=1 in the environment it does not: then they run, and fail. nose calls setUpClass of a class
+    that is skipped, too: start the program in setUp.
 
     :param programs: what has to be installed.
     :param more: other things that have to be there, by name, and whether they are.

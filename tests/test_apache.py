@@ -59,19 +59,15 @@ MD5_OF_ZEROS = "3566de3a97906edb98d004d6b947ae9b"  # head -c 200M /dev/zero | md
 @needs_apache
 @needs_curl
 class ApacheTest(unittest.TestCase):
-    apache: Apache
-    directory: Path
-
-    @classmethod
-    def setUpClass(cls) -> None:
+    def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(directory.cleanup)
-        cls.directory = Path(directory.name)
-        egg = cls.directory / "vendor one.egg"
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+        egg = self.directory / "vendor one.egg"
         with zipfile.ZipFile(egg, "w") as archive:
             archive.writestr("vendors.py", "")
-        cls.apache = Apache(SCRIPT, egg, env={"SET": "ä"})
-        cls.addClassCleanup(cls.apache.stop)
+        self.apache = Apache(SCRIPT, egg, env={"SET": "ä"})
+        self.addCleanup(self.apache.stop)
 
     def ask(self, path: str, *arguments: str) -> dict[str, object]:
         done = curl("--fail", *arguments, self.apache.url + path)
