@@ -20,6 +20,7 @@ ENCODINGS = ("utf-8", "base64")
 _BLOCK = 1024 * 1024  # bytes a read
 _SPACE = re.compile(r"[ \t\n\r]*")
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_BLANKS = dict.fromkeys(map(ord, " \t\r\n"))  # in base64, they have no meaning
 #: As much of a string as is whole: a pair of surrogates is one character, and half of one is none.
 _PIECE = re.compile(
     r'(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4}'
@@ -27,6 +28,8 @@ _PIECE = re.compile(
 )
 _ESCAPE = 12  # characters of the longest escape
 _FIELDS = 1024 * 1024  # characters of all fields but the value
+#: What a number may go on with, in text that has not come yet.
+_NUMBER = re.compile(r"[-+.0-9eE]*")
 
 
 class Source(Protocol):
@@ -51,6 +54,7 @@ class ObjectReader:
         self._length = 0  # characters of all fields but the value
         self._json = json.JSONDecoder(parse_constant=refuse_constant)
         self._is_open = False  # whether the object has begun and not ended
+        self._names: set[str] = set()  # of all fields that have come
         #: What was read so far, but for the value.
         self.fields: dict[str, Any] = {}
         #: Whether the next thing is the value, a string.
@@ -98,27 +102,29 @@ class ObjectReader:
     def finish(self) -> None:
         """Read what comes after the value, or after :meth:`begin`.
 
-        :raises Invalid: it is no JSON object, or holds a second value.
+        :raises Invalid: it is no JSON object, or holds a field twice.
         """
         if self._is_open:
             self._separate()
         if self._is_open:
             self._read_fields()
-        if self.has_value:
-            raise Invalid("the body holds two values")
         if self._peek() != "":
             raise Invalid("the body is not JSON: something follows the object")
-        require_sane(self.fields)
 
     def _read_fields(self) -> None:
         """Read fields until the object ends or a value begins."""
         while True:
             key = self._key()
+            if key in self._names:  # a value has been decoded as the fields before it say: none may be said anew
+                raise Invalid(f"the body holds {key[:64]!r} twice")
+            self._names.add(key)
             if key == "value" and self._peek() == '"':
                 self._place += 1
                 self.has_value = True
                 return
-            self.fields[key] = self._item()
+            item = self._item()
+            require_sane([key, item])
+            self.fields[key] = item
             self._separate()
             if not self._is_open:
                 return
@@ -141,7 +147,7 @@ class ObjectReader:
         if self._peek() != '"':
             raise Invalid("the body is not JSON")
         while (match := _STRING.match(self._text, self._place)) is None:
-            self._count(0)
+            self._require_room(len(self._text) - self._place)
             if not self._more():
                 raise Invalid("the body is not JSON")
         key = self._decode(match.group())
@@ -162,9 +168,10 @@ class ObjectReader:
                 raise Invalid("the body is not JSON") from None
             except ValueError:
                 value, end = None, len(self._text)
-            if end < len(self._text) or self._ended:  # a number that ends with the text may go on
+            goes_on = _NUMBER.match(self._text, end)
+            if self._ended or (goes_on is not None and goes_on.end() < len(self._text)):
                 break
-            self._count(0)
+            self._require_room(len(self._text) - self._place)
             self._more()
         if value is None and end == len(self._text):
             value = self._decode(self._text[self._place :])
@@ -179,9 +186,13 @@ class ObjectReader:
             raise Invalid("the body is not JSON") from None
 
     def _count(self, length: int) -> None:
-        """Count what was read; or, with 0, what has come and is not whole yet."""
+        """Count what was read."""
+        self._require_room(length)
         self._length += length
-        if self._length + (0 if length else len(self._text) - self._place) > 2 * _FIELDS:
+
+    def _require_room(self, length: int) -> None:
+        """Check that the fields may have ``length`` characters more."""
+        if self._length + length > _FIELDS:
             raise TooLarge(f"the fields beside the value have more than {_FIELDS} characters")
 
     def _pieces(self) -> str:
@@ -209,18 +220,26 @@ class ObjectReader:
                 return self._text[self._place : self._place + 1]
 
     def _more(self) -> bool:
-        """Get more text, and forget what was read; return False at the end."""
-        if self._ended:
-            return False
+        """Get more text, and forget what was read; return False at the end.
+
+        As much comes as is kept, at least: what is not whole yet is looked at anew each time, and so not too often.
+        """
+        kept = len(self._text) - self._place
+        pieces, length = [self._text[self._place :]], 0
+        while length < max(1, kept) and not self._ended:
+            pieces.append(self._block())
+            length += len(pieces[-1])
+        self._text = "".join(pieces)
+        self._place = 0
+        return length > 0
+
+    def _block(self) -> str:
         block = self._source.read(_BLOCK)
+        self._ended = not block
         try:
-            text = self._decoder.decode(block, final=not block)
+            return self._decoder.decode(block, final=not block)
         except UnicodeDecodeError:
             raise Invalid("the body is not UTF-8") from None
-        self._ended = not block
-        self._text = self._text[self._place :] + text
-        self._place = 0
-        return not self._ended
 
 
 class ValueReader:
@@ -246,7 +265,7 @@ class ValueReader:
         return b""
 
     def _base64(self, piece: str) -> bytes:
-        digits = self._digits + "".join(piece.split())
+        digits = self._digits + piece.translate(_BLANKS)
         whole = len(digits) // 4 * 4
         self._digits = digits[whole:]
         if not whole:

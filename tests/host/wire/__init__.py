@@ -1,0 +1,1 @@
+"""Tests of what the host says and reads on the wire."""
