@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import UTC
+from email.utils import formatdate, parsedate_to_datetime
 from typing import Protocol
 
 from host.errors import PreconditionFailed
@@ -24,7 +24,7 @@ class State(Protocol):
 
 @dataclass(frozen=True)
 class Conditions:
-    """The conditions of one request. A tag of ``*`` is any."""
+    """The conditions of one request. Tags are in their quotes, weak ones after ``W/``; ``*`` without quotes is any."""
 
     match: tuple[str, ...] | None = None
     none_match: tuple[str, ...] | None = None
@@ -86,8 +86,8 @@ def if_range(header: str | None, state: State) -> bool:
 
 
 def http_date(seconds: int) -> str:
-    """Return a time as HTTP writes it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    """Return a time as HTTP writes it, in English whatever the locale is."""
+    return formatdate(seconds, usegmt=True)
 
 
 def _tags(header: str | None) -> tuple[str, ...] | None:
@@ -95,17 +95,19 @@ def _tags(header: str | None) -> tuple[str, ...] | None:
         return None
     if header.strip() == "*":
         return ("*",)
-    return tuple(f"{weak}{tag}" for weak, tag in re.findall(r'(W/)?"([^"]*)"', header))
+    return tuple(re.findall(r'(?:W/)?"[^"]*"', header))
 
 
 def _is_one(etag: str, tags: tuple[str, ...], *, weak: bool) -> bool:
     """Tell whether ``etag``, a strong one, is among ``tags``; a weak one of them counts only if ``weak``."""
-    return "*" in tags or etag in tags or (weak and f"W/{etag}" in tags)
+    return "*" in tags or f'"{etag}"' in tags or (weak and f'W/"{etag}"' in tags)
 
 
 def _seconds(header: str | None) -> int | None:
     """Return a date in seconds since 1970; one that is malformed is ignored, as the RFC asks."""
     try:
-        return None if header is None else int(parsedate_to_datetime(header).timestamp())
+        date = None if header is None else parsedate_to_datetime(header)
+        # Without a zone, as C's asctime writes it, it is in UTC, too.
+        return None if date is None else int((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp())
     except (ValueError, TypeError, OverflowError):
         return None
