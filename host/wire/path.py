@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from host.errors import Invalid, TooLong
 from host.wire import objectid
@@ -59,15 +59,17 @@ def parse(path_info: str, limit: int) -> Path | None:
 def source(text: str) -> Path:
     """Parse what the field ``copy`` or ``move`` names: a path or URL, percent-encoded, with ``/cdmi`` or without.
 
-    :raises Invalid: it is none.
+    :raises Invalid: it is none, or goes on with a query: to leave that out would copy more than was asked for.
     """
+    # Not by urlsplit, which takes the first name behind two slashes for a host, and drops tabs and line ends.
+    match = re.fullmatch("(?:https?://[^/?#]+)?(/[^?#]*)", text, re.IGNORECASE)
+    if match is None:
+        raise Invalid("copy or move: not a path that begins with a slash, without a query")
     try:
-        decoded = unquote(urlsplit(text).path, errors="strict")
-    except (UnicodeError, ValueError):
-        raise Invalid("copy or move: not a path") from None
+        decoded = unquote(match.group(1), errors="strict")
+    except UnicodeError:
+        raise Invalid("copy or move: not UTF-8") from None
     names = [name for name in decoded.split("/") if name]
-    if not decoded.startswith("/"):
-        raise Invalid("copy or move: not a path that begins with a slash")
     return _below(names[1:] if names[:1] == ["cdmi"] else names, slash=decoded.endswith("/"))
 
 
@@ -77,11 +79,10 @@ def _below(names: list[str], *, slash: bool) -> Path:
             raise Invalid(f"the path holds the name {name!r}, which nothing can have")
         if len(name) > NAME_LIMIT // 4 and len(name.encode()) > NAME_LIMIT:
             raise TooLong(f"the path holds a name of more than {NAME_LIMIT} bytes")
-    if names[:1] == ["storage_root"]:  # what some clients call the root
+    while names[:1] == ["storage_root"]:  # what some clients call the root; nothing in it can have that name
         names = names[1:]
     if names[:1] != [BY_ID] or len(names) < 2:
         return Path(tuple(names), slash)
-    identity = names[1].upper()
-    if not re.fullmatch("[0-9A-F]+", identity) or not objectid.is_valid(identity):
+    if not objectid.is_valid(names[1]):
         raise Invalid(f"{names[1]!r} is no object id")
-    return Path(tuple(names[2:]), slash, identity)
+    return Path(tuple(names[2:]), slash, names[1].upper())
