@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from host.errors import Invalid
 
 __all__ = ["ALL", "Selection", "selection"]
 
-#: Fields of an object or a container. What else is in a query is somebody else's, and left alone.
+#: Fields of an object or a container, also those that ours never have. What else is in a query is somebody else's, and
+#: left alone.
 _KNOWN = frozenset(
     [
         "objectType",
@@ -19,6 +20,7 @@ _KNOWN = frozenset(
         "domainURI",
         "capabilitiesURI",
         "completionStatus",
+        "percentComplete",
         "mimetype",
         "metadata",
         "valuetransferencoding",
@@ -27,6 +29,8 @@ _KNOWN = frozenset(
         "childrenrange",
         "children",
         "capabilities",
+        "exports",
+        "snapshots",
     ]
 )
 
@@ -45,7 +49,7 @@ class Selection:
     value: tuple[int, int] | None = None
     children: tuple[int, int] | None = None
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         return self.names is None or name in self.names
 
 
@@ -53,7 +57,7 @@ ALL = Selection()
 
 
 def selection(query: str) -> Selection:
-    """Parse a query; also ``&`` for ``;``, ``=`` for ``:``, and all of it percent-encoded.
+    """Parse the QUERY_STRING of PEP 3333; also ``&`` for ``;``, ``=`` for ``:``, and each field percent-encoded.
 
     :raises Invalid: a field's range is malformed.
     """
@@ -64,19 +68,25 @@ def selection(query: str) -> Selection:
     is_whole = False
     ranges: dict[str, tuple[int, int]] = {}
     for item in re.split("[;&]", query):
-        name, _, rest = re.sub("[:=]", ":", unquote(item), count=1).partition(":")
+        name, _, rest = re.sub("[:=]", ":", _decoded(item), count=1).partition(":")
         if name not in _KNOWN:
             continue
         if name in ("value", "children") and rest:
             if name in ranges:
                 raise Invalid(f"?{name}: one range at a time")
-            ranges[name] = _range(name, rest)
+            # A client that takes the field for the name of a parameter sends ``value%3A0-4=``.
+            ranges[name] = _range(name, rest.removesuffix("="))
         elif name == "metadata":
             is_whole = is_whole or not rest
             prefixes.append(rest)
         names.add(name)
     metadata = None if is_whole or not prefixes else tuple(prefixes)
     return Selection(frozenset(names), metadata, ranges.get("value"), ranges.get("children")) if names else ALL
+
+
+def _decoded(item: str) -> str:
+    """Return a field as it was before it was percent-encoded; bytes that are no UTF-8 become what no name holds."""
+    return unquote_to_bytes(item.encode("latin-1", "replace")).decode("utf-8", "surrogateescape")
 
 
 def _range(name: str, text: str) -> tuple[int, int]:
