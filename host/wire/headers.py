@@ -68,11 +68,11 @@ def require_acceptable(accept: str | None, kind: str, cdmi: bool) -> None:
     """
     if not accept:
         return
-    items = [item.lower().replace(" ", "") for item in accept.split(",")]
+    items = ["".join(item.lower().split()) for item in accept.split(",")]
     asked = {item.partition(";")[0] for item in items if not re.search(r";q=0(\.0*)?$", item)}
     if asked & {"*/*", "application/*", kind}:
         return
-    if cdmi or asked <= {OBJECT, CONTAINER}:
+    if cdmi or asked == {OBJECT, CONTAINER} - {kind}:
         raise NotAcceptable(f"this is {kind}, which the header Accept excludes")
 
 
