@@ -80,7 +80,8 @@ class Mixed:
         except DelimiterError:
             raise Invalid("multipart/mixed: a boundary or the end of a part's header is missing") from None
         fields = {}
-        for line in head.decode("latin-1").split("\r\n"):
+        unfolded = re.sub("\r\n(?=[ \t])", "", head.decode("latin-1"))  # a line may be the rest of the one before it
+        for line in unfolded.split("\r\n"):
             name, _, value = line.partition(":")
             fields[name.strip().lower()] = value.strip()
         if fields.get("content-transfer-encoding", "binary").lower() not in ("binary", "8bit", "7bit"):
