@@ -51,8 +51,8 @@ class Body:
         self._looks = text
         self.is_text = True  # as far as was looked, all is UTF-8
         self.error: HostError | None = None
-        if limit is not None and (length or 0) > limit:
-            self._stop(TooLarge(f"an object may have {limit} bytes"))
+        # What says of itself that it is too much is not read: of a gap behind the end of an object, it may be zeros.
+        self._check_room(length or 0)
 
     def read(self, size: int = -1, /) -> bytes:
         """Return up to ``size`` bytes, or all the rest if it is negative; ``b""`` at the end.
@@ -87,18 +87,25 @@ class Body:
         self.ended = not data or self.count == self._length
         if self._length is not None and self.ended and self.count < self._length:
             raise self._stop(Invalid(f"the body ended after {self.count} of {self._length} bytes: send it again"))
-        if self._room is not None and self.count > self._room:
-            raise self._stop(Full("the quota does not have room for this object"))
-        if self._limit is not None and self.count > self._limit:
-            raise self._stop(TooLarge(f"an object may have {self._limit} bytes"))
+        self._check_room(self.count)
+        if self.error is not None:
+            raise self.error
         self._look_at(data)
         return data
+
+    def _check_room(self, count: int) -> None:
+        """Note in ``error`` that ``count`` bytes are too many, if they are."""
+        if self._limit is not None and count > self._limit:
+            self._stop(TooLarge(f"an object may have {self._limit} bytes"))
+        elif self._room is not None and count > self._room:
+            self._stop(Full("the quota does not have room for this object"))
 
     def _fetch(self, want: int) -> bytes:
         try:
             return self._source.read(want)
         except HostError as error:
-            raise self._stop(error) from error
+            self._stop(error)
+            raise  # as it is: its cause is what the log is to tell
         except (TimeoutError, BlockingIOError) as error:  # the latter where the socket itself has the limit
             raise self._stop(TryAgain("the body stalled: send it again")) from error
         except Exception as error:  # each server has its own for a body that breaks off

@@ -1,6 +1,7 @@
 """The request body as a source."""
 
 import io
+import operator
 import os
 import unittest
 
@@ -8,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.body import BLOCK, Body
-from host.errors import Full, Invalid, TryAgain
-from tests.sources import Breaking, OneByte
+from host.errors import Failed, Full, Invalid, TooLarge, TryAgain
+from tests.sources import Breaking, OneByte, Pieces
 
 
 class BodyTest(unittest.TestCase):
@@ -49,6 +50,7 @@ class BodyTest(unittest.TestCase):
             (OSError("gone"), Invalid),
             (ValueError("chunk"), Invalid),
             (TimeoutError(), TryAgain),
+            (BlockingIOError(), TryAgain),
         ):
             body = Body(Breaking(b"123", raised), None)
             body.read(10)
@@ -56,14 +58,66 @@ class BodyTest(unittest.TestCase):
                 body.read(10)
             self.assertIsInstance(body.error, expected)
 
+    def test_an_error_of_our_own_goes_through_with_its_cause(self) -> None:
+        cause = OSError("of a module")
+        error = Failed("the storage module failed")
+        error.__cause__ = cause
+        body = Body(Breaking(b"", error), None)
+        with self.assertRaises(Failed) as caught:
+            body.read(10)
+        self.assertIs(caught.exception, error)
+        self.assertIs(body.error, error)
+        self.assertIs(error.__cause__, cause)
+
     def test_more_than_there_is_room_for_is_refused(self) -> None:
         body = Body(io.BytesIO(bytes(11)), None, room=10)
         with self.assertRaises(Full):
             body.read(11)
         self.assertEqual(Body(io.BytesIO(bytes(10)), 10, room=10).read(), bytes(10))
+        with self.assertRaises(Full):
+            Body(io.BytesIO(b""), 0, room=-1).read()  # the quota was made less
 
-    def test_text_is_told_from_other_bytes(self) -> None:
-        for data, expected in (("ä" * BLOCK).encode(), True), (b"\xff", False), ("ä".encode()[:1], False), (b"", True):
-            body = Body(io.BytesIO(data), len(data))
-            body.read()
-            self.assertEqual(body.is_text, expected)
+    def test_more_than_an_object_may_have_is_refused(self) -> None:
+        body = Body(io.BytesIO(bytes(11)), None, limit=10)
+        with self.assertRaises(TooLarge):
+            body.read(11)
+        self.assertEqual(Body(io.BytesIO(bytes(10)), None, limit=10).read(), bytes(10))
+        with self.assertRaises(TooLarge):
+            Body(io.BytesIO(bytes(11)), 11, 5, limit=10).read()
+
+    def test_what_says_that_it_is_too_much_is_not_read(self) -> None:
+        for room, limit in ((10, None), (None, 10), (0, 10)):
+            source = io.BytesIO(bytes(11))
+            body = Body(source, 11, room, limit=limit)
+            for _ in range(2):
+                self.assertRaises((Full, TooLarge), body.read, 1)
+            self.assertEqual((source.tell(), body.count), (0, 0))
+
+    def test_reading_does_not_wait_while_there_is_something(self) -> None:
+        body = Body(io.BytesIO(b"1234"), None)
+        self.assertFalse(body.has(1))
+        body.read(1)
+        self.assertTrue(body.has(1))
+        self.assertFalse(body.has(-1))
+        body.read(3)
+        self.assertFalse(body.has(1))
+        body.read(1)
+        self.assertTrue(body.has(1))
+
+    @given(st.integers(0, 30), st.lists(st.integers(0, 9), max_size=8))
+    def test_it_tells_how_much_is_still_to_come(self, length: int, sizes: list[int]) -> None:
+        body = Body(OneByte(bytes(length)), length)
+        read = sum(len(body.read(size)) for size in sizes)
+        self.assertEqual(operator.length_hint(body), length - read)
+        self.assertEqual(operator.length_hint(Body(OneByte(b"12"), None)), 0)
+
+    @given(st.one_of(st.text().map(str.encode), st.binary()), st.lists(st.integers(1, 5), min_size=1), st.booleans())
+    def test_text_is_told_from_other_bytes(self, data: bytes, sizes: list[int], is_chunked: bool) -> None:
+        body = Body(Pieces(data, sizes), None if is_chunked else len(data), text=True)
+        body.read()
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            self.assertFalse(body.is_text)
+        else:
+            self.assertTrue(body.is_text)
