@@ -44,14 +44,9 @@ class Window:
 
     def read(self, size: int = -1, /) -> bytes:
         """Return up to ``size`` bytes, all the rest if it is negative."""
-        if self._ahead:
-            if size < 0:
-                blocks = [self._take(len(self._ahead))]
-                while block := self._read(-1):
-                    blocks.append(block)
-                return b"".join(blocks)
-            return self._take(size)
-        return self._read(size)
+        if size < 0:
+            return b"".join(iter(lambda: self.read(self._left + len(self._ahead)), b""))
+        return self._take(size) if self._ahead else self._read(size)
 
     def close(self) -> None:
         """Close the stream."""
@@ -66,11 +61,14 @@ class Window:
         return data[:size]
 
     def _read(self, size: int) -> bytes:
-        if not self._left:
+        size = min(size, self._left)
+        if not size:
             return b""
-        data = self._stream.read(self._left if size < 0 else min(size, self._left))
+        data = self._stream.read(size)
         if not data:
             raise Failed(f"the storage module's stream ended {self._left} bytes early")
+        if len(data) > size:
+            raise Failed(f"the storage module's stream gave {len(data)} bytes where {size} were asked for")
         self._left -= len(data)
         return data
 
