@@ -1,6 +1,7 @@
 """What an operator may set: the file ``cloud.toml`` in the cloud's directory. Everything has a default."""
 
 import dataclasses
+import ipaddress
 import os
 import tomllib
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from host.wire.objectid import ENTERPRISE_NUMBER
 
@@ -58,7 +59,7 @@ class Settings:
     """The settings of a cloud.
 
     :param directory: the cloud's; relative paths are below it.
-    :param catalogue: the URL of the database, as SQLAlchemy has it.
+    :param catalogue: the URL of the database, as SQLAlchemy has it; of SQLite always a file.
     :param location: where this server is: the name of the location of vendor modules that is near to it.
     :param proxies: addresses of proxies of ours, whose X-Forwarded-For is believed.
     :param access_log: a file, ``-`` for the standard error, or empty for none.
@@ -94,11 +95,9 @@ def load(directory: Path) -> Settings:
         given = {}
     except (OSError, ValueError) as error:
         raise SettingsError(f"{directory / FILE}: {error}") from error
-    url = os.environ.get(CATALOGUE_VARIABLE) or _take(given, "catalogue", str, None)
-    proxies = _take(given, "proxies", list, [])
     values: dict[str, Any] = {
-        "catalogue": _url(url) if url else URL.create("sqlite", database=str(directory / CATALOGUE)),
-        "proxies": frozenset(map(str, proxies)),
+        "catalogue": _catalogue(directory, _take(given, "catalogue", str, "")),
+        "proxies": frozenset(map(_address, _take(given, "proxies", list, []))),
     }
     for name, default in (("location", ""), ("access_log", "access.log"), ("audit_log", "audit.log")):
         values[name] = _take(given, name, str, default)
@@ -110,14 +109,35 @@ def load(directory: Path) -> Settings:
     return Settings(directory, **values)
 
 
-def _url(text: str) -> URL:
+def _catalogue(directory: Path, given: str) -> URL:
+    """Return the URL of the catalogue: of the environment, or else the one in the file, or else of the embedded one."""
+    text = os.environ.get(CATALOGUE_VARIABLE)
+    where = CATALOGUE_VARIABLE if text else f"{FILE}: catalogue"
+    text = text or given or "sqlite:///" + CATALOGUE
     try:
         url = make_url(text)
-    except ArgumentError:
-        raise SettingsError(f"{FILE}: catalogue: not a URL such as postgresql+psycopg://user@host/name") from None
+        url.get_dialect()
+    except NoSuchModuleError:
+        raise SettingsError(f"{where}: {url.drivername} is not known to SQLAlchemy") from None
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
+        raise SettingsError(f"{where}: not a URL such as postgresql+psycopg://user@host/name") from None
     if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise SettingsError(f"{FILE}: catalogue: {url.get_backend_name()} is not served; sqlite and postgresql are")
-    return url
+        raise SettingsError(f"{where}: {url.get_backend_name()} is not served; sqlite and postgresql are")
+    if url.get_backend_name() == "postgresql":
+        return url
+    if url.database in (None, "", ":memory:"):
+        raise SettingsError(f"{where}: names no file, and what is in memory is lost")
+    return url.set(database=str(directory / str(url.database)))
+
+
+def _address(given: Any) -> str:
+    """Return the address of a proxy, as servers tell it: of one at a socket in the file system it is empty."""
+    if given != "":
+        try:
+            ipaddress.ip_address(str(given))
+        except ValueError:
+            raise SettingsError(f"{FILE}: proxies: {given!r} is not the address of a host") from None
+    return str(given)
 
 
 def _part(cls: type[Any], name: str, given: dict[str, Any]) -> Any:
