@@ -66,18 +66,21 @@ def access_line(
     """Return the line of a request: the combined format of web servers, then the id and the seconds it took."""
     when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
     return (
-        f"{address or '-'} - {_plain(account) or '-'} [{when}] {json.dumps(request)} {status} {sent} "
+        f"{_plain(address) or '-'} - {_plain(account) or '-'} [{when}] {json.dumps(request)} {status} {sent} "
         f'"-" {json.dumps(agent or "-")} {identity} {seconds:.3f}'
     )
 
 
-def audit_line(identity: str, address: str, account: str, act: str, status: int, **more: Any) -> str:
-    """Return the line of an administrator's act: one JSON object."""
+def audit_line(identity: str, address: str, account: str, act: str, status: int, /, **more: Any) -> str:
+    """Return the line of an administrator's act: one JSON object.
+
+    :param more: what the act was about, as the client said it; it never stands for what the host says.
+    """
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     fields = {"time": when, "id": identity, "account": account, "address": address, "act": act, "status": status}
-    return json.dumps({**fields, **more})
+    return json.dumps({**fields, **more, **fields})
 
 
 def _plain(text: str) -> str:
-    """Return a name as it can be in a line whose fields are divided by blanks."""
+    """Return a name or an address as it can be in a line whose fields are divided by blanks."""
     return json.dumps(text)[1:-1].replace(" ", "\\u0020")
