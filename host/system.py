@@ -26,7 +26,7 @@ class System:
 
     def serve(self, exchange: Exchange) -> None:
         """Answer one request."""
-        names, method = exchange.where.names, exchange.request.method
+        names = exchange.where.names
         if self._serve_open(exchange):
             return
         if exchange.account.role != ADMINISTRATOR:
@@ -40,22 +40,19 @@ class System:
                 self._members.serve_list(exchange)
             case ("cdmi_domains", "system_domain", "cdmi_domain_members", name):
                 self._members.serve(exchange, name)
-            case ("system_configuration",) if method in ("GET", "HEAD"):
+            case ("system_configuration",):
                 _list(exchange, ["vendor_modules/"], CONTAINER)
-            case _ if method == "DELETE":
-                raise Forbidden("the system's own cannot be deleted")
             case _:
                 raise NotFound(f"nothing at {exchange.where.url}")
 
     def _serve_open(self, exchange: Exchange) -> bool:
         """Answer what everybody may read; return False if it is not that."""
         names = exchange.where.names
-        if exchange.request.method not in ("GET", "HEAD"):
-            return False
         if names[0] == "cdmi_capabilities":
             found = capabilities(names[1:], exchange.version)
             if found is None:
                 raise NotFound(f"nothing at {exchange.where.url}")
+            _require_reading(exchange)
             if not _redirected(exchange):
                 exchange.answer({key: found[key] for key in found if key in exchange.selection}, CAPABILITY)
         elif names == ("cdmi_domains",):
@@ -67,7 +64,14 @@ class System:
         return True
 
 
+def _require_reading(exchange: Exchange) -> None:
+    if exchange.request.method == "DELETE":
+        raise Forbidden("the system's own cannot be deleted")
+    exchange.allow("GET", "HEAD")
+
+
 def _list(exchange: Exchange, children: list[str], kind: str) -> None:
+    _require_reading(exchange)
     if not _redirected(exchange):
         exchange.answer(listing_json(exchange.where, children, kind), kind)
 

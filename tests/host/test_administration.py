@@ -140,7 +140,7 @@ class VendorModulesTest(CloudTest):
             ("POST", f"{MODULES}/", 405),
             ("PUT", f"{MODULES}/", 405),
             ("POST", f"{MEMBERS}/bob", 405),
-            ("PUT", "/cdmi/system_configuration/", 404),
+            ("PUT", "/cdmi/system_configuration/", 405),
             ("GET", "/cdmi/system_configuration/other/", 404),
             ("GET", "/cdmi/cdmi_domains/other_domain/", 404),
         ):

@@ -377,7 +377,33 @@ class CdmiTest(CloudTest):
         chosen = self.cdmi("GET", "/cdmi/cdmi_capabilities/?objectName")
         self.assertEqual(chosen.json, {"objectName": "cdmi_capabilities/"})
         self.assert_refused(self.call("GET", "/cdmi/cdmi_capabilities/queue/"), 404)
-        self.assert_refused(self.call("DELETE", "/cdmi/cdmi_capabilities/"), 403)
+
+    def test_what_is_not_served_is_not_announced(self) -> None:
+        root = {}
+        for version in ("1.0.2", "1.1.1"):
+            headers = {"X-CDMI-Specification-Version": version}
+            root[version] = self.call("GET", "/cdmi/cdmi_capabilities/", headers=headers).json["capabilities"].keys()
+        self.assertEqual(root["1.1.1"] - root["1.0.2"], {"cdmi_dataobjects"})
+        parts = ("container/", "dataobject/", "domain/")
+        announced = set(root["1.1.1"])
+        announced.update(*(self.call("GET", f"/cdmi/cdmi_capabilities/{part}").json["capabilities"] for part in parts))
+        for word in ("queue", "query", "notification", "serial", "snapshot", "export", "acl", "reference"):
+            with self.subTest(word):
+                self.assertFalse([name for name in announced if word in name.lower()])
+
+    def test_the_systems_own_is_only_read(self) -> None:
+        for path in (
+            "cdmi_capabilities/",
+            "cdmi_capabilities/container/",
+            "cdmi_domains/",
+            "cdmi_domains/system_domain/",
+        ):
+            for user in ("alice:wonder", "administrator:root"):
+                with self.subTest(path=path, user=user):
+                    self.assert_refused(self.call("DELETE", f"/cdmi/{path}", user=user), 403)
+                    refused = self.call("PUT", f"/cdmi/{path}", {}, user=user)
+                    self.assert_refused(refused, 405)
+                    self.assertEqual(refused.headers["allow"], "GET, HEAD")
 
     def test_the_tree_above(self) -> None:
         self.put("/cdmi/o")
