@@ -41,8 +41,7 @@ class Writing:
     def put(self, exchange: Exchange) -> None:
         """Create or change what is at a path."""
         where, kind = exchange.where, exchange.content_type
-        if where.id is None and where.names and where.names[0].startswith("cdmi_"):
-            raise Invalid(f"{where.names[0]!r}: names that begin with cdmi_ are the system's")
+        _require_users_name(exchange)
         unknown = set(exchange.selection.names or ()) - _CHANGEABLE
         if unknown:
             raise Invalid(f"?{min(unknown)}: it cannot be changed by itself")
@@ -284,6 +283,14 @@ def _is_object(exchange: Exchange) -> bool:
     """Tell whether the body is a cdmi-object, whole or in parts."""
     kind = exchange.content_type
     return kind == OBJECT or (kind == "multipart/mixed" and exchange.is_cdmi)
+
+
+def _require_users_name(exchange: Exchange) -> None:
+    """Check that what is to be made in the root, by name or by the root's id, has no name of the system's own."""
+    where = exchange.where
+    first = where.names[0] if where.names and where.id in (None, exchange.account.root) else ""
+    if first.startswith("cdmi_") or first in ("storage_root", "system_configuration"):
+        raise Invalid(f"{first!r}: storage_root, system_configuration and cdmi_* are the system's names in the root")
 
 
 def _require_plain(kind: str) -> None:

@@ -152,6 +152,17 @@ class PlainHttpTest(CloudTest):
         self.assertEqual(self.call("GET", "/cdmi/o?version=3").content, b"data")
         self.assertEqual(self.stored(), [b"data"])
 
+    def test_the_systems_names_are_not_given_in_the_root_whatever_leads_there(self) -> None:
+        root = self.cdmi("GET", "/cdmi/?objectID").json["objectID"]
+        for name in ("cdmi_mine", "cdmi_domains", "storage_root", "system_configuration"):
+            for way in ("/cdmi/storage_root", f"/cdmi/cdmi_objectid/{root}"):
+                for path in (f"{way}/{name}", f"{way}/{name}/"):
+                    with self.subTest(path):
+                        self.assertIn(self.put(path, b"").status_code, (400, 403, 405))
+        self.assertEqual(self.call("GET", "/cdmi/").json["children"], [])
+        self.call("PUT", "/cdmi/a/")
+        self.assertEqual(self.put("/cdmi/a/storage_root").status_code, 201)
+
     def test_a_length_is_needed(self) -> None:
         self.assert_refused(self.call("PUT", "/cdmi/o", None), 411)
         self.assertEqual(self.call("PUT", "/cdmi/o", b"", headers={"Content-Length": "0"}).status_code, 201)
