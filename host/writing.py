@@ -1,6 +1,6 @@
 """PUT, POST and DELETE of objects and containers, by CDMI and by plain HTTP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from host.catalogue.node import Node
 from host.errors import Conflict, Invalid, LengthRequired, NotAllowed, NotFound, UnknownType
 from host.exchange import Exchange
 from host.incoming import Incoming, require_served, transfer
-from host.names import Names
+from host.names import LISTED, Names
 from host.patching import patched
 from host.vault import Facts, Stored, Target, Vault
 from host.wire import path as paths
@@ -119,11 +119,15 @@ class Writing:
             raise Invalid(f"{verb}: {source.url} is an object, and is put as one")
         if not where.names:
             raise Conflict("the root exists already")
+        is_new = True
         if verb == "move":
-            self._names.move(account, source, where, facts, exchange.conditions)
+            is_new = self._names.move(account, source, where, facts, exchange.conditions)
         else:
             self._names.copy_container(account, node, where, facts.metadata)
-        self._created(exchange, self._there(exchange, where))
+        exchange.response.status = HTTP_204
+        if is_new:
+            node = self._there(exchange, where)
+            self._created(exchange, node, children=next(self._names.pages(node, 0, LISTED), []))
 
     # Objects
 
@@ -185,10 +189,11 @@ class Writing:
         if target.is_inside or not target.path.names:
             raise Invalid("move wants a name: PUT it")
         is_new = self._names.move(exchange.account, source, target.path, facts, exchange.conditions)
+        moved = self._there(exchange, target.path)
+        exchange.response.set_header("ETag", f'"{moved.etag}"')
+        exchange.response.status = HTTP_204
         if is_new:
-            self._created(exchange, self._there(exchange, target.path))
-        else:
-            exchange.response.status = HTTP_204
+            self._created(exchange, moved)
 
     def _put_raw(self, exchange: Exchange, target: Target) -> None:
         if exchange.request.content_length is None and not exchange.is_chunked:
@@ -246,8 +251,11 @@ class Writing:
             by_id = Path((), slash=False, id=stored.id)
             self._created(exchange, self._there(exchange, by_id))
 
-    def _created(self, exchange: Exchange, node: Node, *, with_body: bool = True) -> None:
-        """Answer for what is new: with where it is, if the host chose its name, and what it is."""
+    def _created(self, exchange: Exchange, node: Node, *, with_body: bool = True, children: Sequence[str] = ()) -> None:
+        """Answer for what is new: with where it is, if the host chose its name, and what it is.
+
+        :param children: the first names in a container, all up to some number.
+        """
         exchange.response.status = HTTP_201
         where, owner = exchange.where, exchange.account.name
         if exchange.request.method == "POST" or where.id is not None:
@@ -255,7 +263,8 @@ class Writing:
         if exchange.request.method == "POST":
             exchange.response.set_header("Location", where.url)
         if node.container and with_body:
-            exchange.answer({**container_json(node, where, owner), "children": []}, CONTAINER)
+            listed = {"childrenrange": f"0-{len(children) - 1}"} if children else {}
+            exchange.answer({**container_json(node, where, owner), **listed, "children": children}, CONTAINER)
         elif with_body:
             exchange.answer(object_json(node, where, owner), OBJECT)
 

@@ -269,6 +269,7 @@ class CdmiTest(CloudTest):
             self.put(path, path.encode())
         copied = self.cdmi("PUT", "/cdmi/c/", {"copy": "/cdmi/a/"}, kind="container")
         self.assertEqual((copied.status_code, copied.json["metadata"]["k"]), (201, "v"))
+        self.assertEqual((copied.json["children"], copied.json["childrenrange"]), (["b/", "o"], "0-1"))
         self.assertEqual(self.call("GET", "/cdmi/c/b/p").content, b"/cdmi/a/b/p")
         self.assertEqual(self.cdmi("PUT", "/cdmi/a/self/", {"copy": "/cdmi/a"}, kind="container").status_code, 201)
         self.assertEqual(self.call("GET", "/cdmi/a/self/").json["children"], ["b/", "o"])
@@ -295,6 +296,7 @@ class CdmiTest(CloudTest):
         moved = self.cdmi("PUT", "/cdmi/a/p", {"move": "/cdmi/o"})
         self.assertEqual((moved.status_code, moved.json["objectID"]), (201, made["objectID"]))
         self.assertEqual(moved.json["metadata"]["k"], "v")
+        self.assertEqual(moved.headers["etag"], self.call("HEAD", "/cdmi/a/p").headers["etag"])
         self.assert_refused(self.call("GET", "/cdmi/o"), 404)
         self.put("/cdmi/q", b"replaced")
         self.assertEqual(self.cdmi("PUT", "/cdmi/q", {"move": "/a/p", "metadata": {"l": "w"}}).status_code, 204)
@@ -303,6 +305,10 @@ class CdmiTest(CloudTest):
         container = self.cdmi("PUT", "/cdmi/b/", {"move": "/cdmi/a/"}, kind="container")
         self.assertEqual((container.status_code, container.json["objectName"]), (201, "b/"))
         self.cdmi("PUT", "/cdmi/b/c/", {}, kind="container")
+        container = self.cdmi("PUT", "/cdmi/a/", {"move": "/cdmi/b/"}, kind="container")
+        self.assertEqual((container.json["children"], container.json["childrenrange"]), (["c/"], "0-0"))
+        self.assertEqual(self.cdmi("PUT", "/cdmi/a/", {"move": "/cdmi/a/"}, kind="container").status_code, 204)
+        self.cdmi("PUT", "/cdmi/b/", {"move": "/cdmi/a/"}, kind="container")
         for path, source, kind, status in (
             ("/cdmi/b/c/d/", "/cdmi/b/", "container", 409),
             ("/cdmi/b/", "/cdmi/b/c/", "container", 409),
