@@ -13,7 +13,7 @@ from host.wire.values import text, user_metadata
 
 __all__ = ["Incoming", "require_served", "transfer"]
 
-_UNSERVED = ("reference", "deserialize", "deserializevalue", "serialize", "snapshot")
+_UNSERVED = ("reference", "deserialize", "deserializevalue", "serialize", "snapshot", "exports")
 
 
 class Source(Protocol):
@@ -77,7 +77,7 @@ class Incoming:
             self._reader.finish()
         elif self.data is not None and self._parts.next_part() is not None:
             raise Invalid("multipart/mixed: more than two parts")
-        if self.data is not None and ("copy" in self.fields or "move" in self.fields):
+        if self.data is not None and any(self.fields.get(verb) is not None for verb in ("copy", "move")):
             raise Invalid("more than one of value, copy and move")
         if self.fields.get("value") is not None:
             raise Invalid("value: not a string")
@@ -115,11 +115,11 @@ class Incoming:
 
 
 def require_served(fields: dict[str, Any]) -> None:
-    """Check that a body asks for nothing that is not served.
+    """Check that a body asks for nothing that is not served. A field that is null or empty asks for nothing.
 
     :raises Invalid: it does.
     """
-    if unserved := [name for name in _UNSERVED if name in fields]:
+    if unserved := [name for name in _UNSERVED if fields.get(name)]:
         raise Invalid(f"{unserved[0]}: not served")
 
 

@@ -467,6 +467,7 @@ class CdmiTest(CloudTest):
             ("/cdmi/b", "container", {}, 400),
             ("/cdmi/b/", "container", {"value": "x"}, 400),
             ("/cdmi/b/", "container", {"snapshot": "x"}, 400),
+            ("/cdmi/b/", "container", {"exports": {"OCCI/NFS": {}}}, 400),
             ("/cdmi/a/", "object", {"value": "x"}, 400),
             ("/cdmi/none/", "object", {"metadata": {}}, 400),
             ("/cdmi/none/o", "object", {"value": "x"}, 404),
@@ -486,3 +487,9 @@ class CdmiTest(CloudTest):
         self.assert_refused(self.cdmi("GET", "/cdmi/a/", Accept="application/cdmi-object"), 406)
         self.assert_refused(self.call("GET", "/cdmi/o", headers={"X-CDMI-Specification-Version": "9"}), 400)
         self.assertEqual(self.stored(), [b"kept"])
+
+    def test_a_field_that_is_null_or_empty_asks_for_nothing(self) -> None:
+        unset = {"copy": None, "reference": None, "deserialize": None}
+        self.assertEqual(self.cdmi("PUT", "/cdmi/o", {**unset, "metadata": None, "value": "x"}).status_code, 201)
+        made = self.cdmi("PUT", "/cdmi/a/", {"exports": {}, "snapshot": None, "move": None}, kind="container")
+        self.assertEqual(made.status_code, 201)
