@@ -50,6 +50,24 @@ class VendorModulesTest(CloudTest):
         assert isinstance(instance, Memory)
         self.assertEqual(instance.arguments, ("", 7, ""))
 
+    def test_locations_have_arguments_of_their_own(self) -> None:
+        body = {"module": "tests.host.vendor.Memory", "locations": {"near": ["one", 2], "far": {"api_key": "hunter2"}}}
+        self.assertEqual(self.admin("PUT", f"{MODULES}/new", body).status_code, 204)
+        shown = self.admin("GET", f"{MODULES}/new").json
+        self.assertEqual(shown["locations"], {"near": {"first": "one", "second": 2}, "far": {"api_key": "***"}})
+        self.assertEqual(shown["statistics"].keys(), {"near", "far"})
+        for locations, text in (
+            ({}, "locations"),
+            ([], "locations"),
+            ({"a b": []}, "name"),
+            ({"near": "x"}, "args"),
+            ({"near": [], "far": [1, 2, 3, 4]}, "first, second, api_key"),
+        ):
+            with self.subTest(locations):
+                self.assert_refused(self.admin("PUT", f"{MODULES}/new", body | {"locations": locations}), 400, text)
+        self.assert_refused(self.admin("PUT", f"{MODULES}/new", body | {"args": []}), 400, "one of them")
+        self.assertEqual(self.admin("GET", f"{MODULES}/new").json, shown)
+
     def test_what_is_refused_changes_nothing(self) -> None:
         good = "tests.host.vendor.Memory"
         for body, text in (
@@ -232,6 +250,16 @@ class QuotaTest(CloudTest):
         self.assertEqual(self.used(), 10)
         self.call("DELETE", "/cdmi/a")
         self.assertEqual(self.used(), 4)
+
+    def test_a_quota_of_objects_counts_no_containers(self) -> None:
+        self.admin("PUT", f"{MEMBERS}/alice", {"quota_objects": 1})
+        self.assertEqual(self.call("PUT", "/cdmi/c/").status_code, 201)
+        self.assertEqual(self.put("/cdmi/a").status_code, 201)
+        with self.assertLogs("host.application", "ERROR"):
+            self.assert_refused(self.put("/cdmi/b"), 507, "quota")
+        self.assertEqual(self.put("/cdmi/a", b"replaced").status_code, 204)
+        self.call("DELETE", "/cdmi/a")
+        self.assertEqual(self.put("/cdmi/b").status_code, 201)
 
     def test_a_quota_can_be_taken_away(self) -> None:
         self.admin("PUT", f"{MEMBERS}/alice", {"quota": 1})

@@ -28,6 +28,11 @@ class PlainHttpTest(CloudTest):
         self.cloud.upkeep.reap(grace=0)
         self.assertEqual(self.stored(), [])
 
+    def test_a_body_in_chunks_is_stored(self) -> None:
+        chunked = {"Transfer-Encoding": "chunked", "Content-Type": "text/plain"}
+        self.assertEqual(self.call("PUT", "/cdmi/o", b"data", headers=chunked).status_code, 201)
+        self.assertEqual(self.call("GET", "/cdmi/o").content, b"data")
+
     def test_sizes_around_a_block_come_back(self) -> None:
         for size in (0, 1, BLOCK - 1, BLOCK, BLOCK + 1):
             data = os.urandom(size)
