@@ -161,6 +161,8 @@ class PlainHttpTest(CloudTest):
         root = self.cdmi("GET", "/cdmi/?objectID").json["objectID"]
         for name in ("cdmi_mine", "cdmi_domains", "storage_root", "system_configuration"):
             for way in ("/cdmi/storage_root", f"/cdmi/cdmi_objectid/{root}"):
+                if name == "storage_root" and way.endswith(name):
+                    continue  # the root of the root is the root
                 for path in (f"{way}/{name}", f"{way}/{name}/"):
                     with self.subTest(path):
                         self.assertIn(self.put(path, b"").status_code, (400, 403, 405))
