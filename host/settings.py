@@ -64,6 +64,7 @@ class Settings:
     :param proxies: addresses of proxies of ours, whose X-Forwarded-For is believed.
     :param access_log: a file, ``-`` for the standard error, or empty for none.
     :param audit_log: likewise, of what administrators do.
+    :param grace: seconds for which garbage is kept: for reads that are open when it becomes that, and for backups.
     :param enterprise_number: of the operator, for object ids; IANA gives them out.
     """
 
@@ -73,6 +74,7 @@ class Settings:
     proxies: frozenset[str] = frozenset()
     access_log: str = "access.log"
     audit_log: str = "audit.log"
+    grace: int = 300
     enterprise_number: int = ENTERPRISE_NUMBER
     limits: Limits = field(default_factory=Limits)
     server: Server = field(default_factory=Server)

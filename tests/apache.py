@@ -23,13 +23,14 @@ _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 #: - python-home would be a virtual environment made with Debian's own python3, and is left out here.
 #: - locale: Debian's Apache runs in the locale C, where Python takes names of files for ASCII.
 #: - home: an account's own directory need not exist, and mod_wsgi wants one that does.
+#: - AllowEncodedSlashes On: with NoDecode %2F and %252F would both arrive as %2F.
 #: - no-gzip: Debian's Apache compresses what is text, and then an object's length and ETag are not its own.
 CONFIGURATION = """\
 WSGIDaemonProcess cloud processes=2 threads=8 locale=C.UTF-8 home=/srv/cloud python-path=/srv/cloud/newstore.egg
 WSGIScriptAlias / /srv/cloud/cloud.wsgi process-group=cloud application-group=%{GLOBAL}
 WSGIPassAuthorization On
 WSGIChunkedRequest On
-AllowEncodedSlashes NoDecode
+AllowEncodedSlashes On
 LimitRequestBody 0
 SetEnv no-gzip 1
 <Directory /srv/cloud>

@@ -92,9 +92,12 @@ class ApacheTest(unittest.TestCase):
         assert isinstance(environ, dict)
         self.assertEqual(environ["HTTP_AUTHORIZATION"], "Basic YWxpY2U6YTpi")
         self.assertEqual(environ["REQUEST_URI"], "/a%2Fb%20%c3%a4//c?q=%2F")
-        # Decoded but for the slash, and with the slashes merged: only REQUEST_URI tells what was sent.
-        self.assertEqual(environ["PATH_INFO"], "/a%2Fb ä/c".encode().decode("latin-1"))
+        # Decoded, and with the slashes merged.
+        self.assertEqual(environ["PATH_INFO"], "/a/b ä/c".encode().decode("latin-1"))
         self.assertEqual((environ["SCRIPT_NAME"], environ["QUERY_STRING"]), ("", "q=%2F"))
+        environ = self.ask("/a%252Fb")["environ"]
+        assert isinstance(environ, dict)
+        self.assertEqual(environ["PATH_INFO"], "/a%2Fb")
 
     def test_names_of_files_are_utf_8_and_the_environment_is_there(self) -> None:
         said = self.ask("/")
