@@ -102,18 +102,21 @@ class Postgresql:
         with psycopg.connect(where, autocommit=True) as connection:
             connection.execute(statement.encode())
 
-    def database(self) -> str:
-        """Return the URL of a new, empty database, as SQLAlchemy writes it."""
+    def database(self, like: str | None = None) -> str:
+        """Return the URL of a new database, as SQLAlchemy writes it.
+
+        :param like: the URL of one that it is to be a copy of, and that nobody is connected to. Else it is empty.
+        """
         name = f"test_{uuid.uuid4().hex}"
+        template = "template0" if like is None else _name(like)
         # A file copy is quicker where nothing is synced.
         strategy = "WAL_LOG" if self._durable else "FILE_COPY"
-        self._execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY {strategy}")
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY {strategy}")
         return f"postgresql+psycopg://postgres@/{name}?host={self.directory}&port=5432"
 
     def drop(self, url: str) -> None:
         """Drop the database at ``url``, whoever is connected to it."""
-        name = url.partition("@/")[2].partition("?")[0]
-        self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        self._execute(f"DROP DATABASE IF EXISTS {_name(url)} WITH (FORCE)")
 
     def log(self) -> str:
         """Return what the server has said up to now."""
@@ -143,6 +146,10 @@ class Postgresql:
         except FileNotFoundError:
             return  # it removed both
         subprocess.run(self._guard.command("ipcrm", "-m", lines[6].split()[1]), check=True)
+
+
+def _name(url: str) -> str:
+    return url.partition("@/")[2].partition("?")[0]
 
 
 @functools.cache

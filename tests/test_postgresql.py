@@ -29,6 +29,20 @@ class PostgresqlTest(unittest.TestCase):
             self.assertEqual(connection.scalars(READ).all(), ["żółw 🐢"])
             connection.commit()
 
+    def test_a_database_can_be_a_copy_of_another_one(self) -> None:
+        first = fresh_database(self)
+        connection = self.connect(first)
+        connection.execute(MAKE)
+        connection.execute(ADD, {"word": "copied"})
+        connection.commit()
+        connection.invalidate()
+        second = postgresql.server().database(like=first)
+        self.addCleanup(postgresql.server().drop, second)
+        copy = self.connect(second)
+        copy.execute(ADD, {"word": "more"})
+        self.assertEqual(copy.scalars(READ).all(), ["copied", "more"])
+        self.assertEqual(self.connect(first).scalars(READ).all(), ["copied"])
+
     def test_a_database_is_dropped_with_its_test_even_if_it_is_in_use(self) -> None:
         class InnerTest(unittest.TestCase):
             def runTest(self) -> None:  # noqa: N802 (the name is unittest's)
