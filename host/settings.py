@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from host.wire.objectid import ENTERPRISE_NUMBER
 
-__all__ = ["CATALOGUE", "FILE", "Limits", "Server", "Settings", "SettingsError", "load"]
+__all__ = ["CATALOGUE", "CATALOGUE_VARIABLE", "FILE", "Limits", "Server", "Settings", "SettingsError", "load"]
 
 #: The file of the embedded catalogue, in the cloud's directory.
 CATALOGUE = "catalogue.sqlite"

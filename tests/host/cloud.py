@@ -1,7 +1,9 @@
 """A cloud in this process, for tests of the host's rooms."""
 
 import base64
+import io
 import json
+import os
 import tempfile
 import unittest
 from collections.abc import Callable, Iterator
@@ -10,27 +12,48 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from argon2 import PasswordHasher
 from falcon import testing
+from sqlalchemy import func, select
 
 from host.accounts import ADMINISTRATOR
 from host.application import create
 from host.body import Body
+from host.catalogue.account import Account, by_name
 from host.catalogue.engine import Catalogue
+from host.catalogue.schema import data
 from host.catalogue.version import make
 from host.cloud import Cloud, open_cloud
-from host.settings import load
+from host.settings import CATALOGUE_VARIABLE, load
+from host.vault import Facts, Stored, Target
+from host.wire.path import Path as CloudPath
+from host.wire.path import parse
 from tests.files import objects_in
 
-__all__ = ["MEMBERS", "MODULES", "CloudTest"]
+__all__ = ["MEMBERS", "MODULES", "CloudTest", "where"]
 
 MODULES = "/cdmi/system_configuration/vendor_modules"
 MEMBERS = "/cdmi/cdmi_domains/system_domain/cdmi_domain_members"
 
 
+def where(path: str) -> CloudPath:
+    """Return a path below ``/cdmi/``."""
+    found = parse(path.encode().decode("latin-1"), limit=100_000)
+    assert found is not None
+    return found
+
+
 class CloudTest(unittest.TestCase):
-    """A cloud with the module ``default``, the administrator (password ``root``) and alice (``wonder``)."""
+    """A cloud with the module ``default``, the administrator (password ``root``) and alice (``wonder``).
+
+    Passwords are hashed with little effort: tests make many accounts.
+    """
 
     def setUp(self) -> None:
+        cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        self.enterContext(mock.patch("host.accounts.PasswordHasher", return_value=cheap))
+        if (url := self.catalogue_url()) is not None:
+            self.enterContext(mock.patch.dict(os.environ, {CATALOGUE_VARIABLE: url}))
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.directory = Path(directory.name)
@@ -41,6 +64,10 @@ class CloudTest(unittest.TestCase):
         self.cloud.accounts.put(ADMINISTRATOR, password="root", policy="default", role=ADMINISTRATOR)
         self.cloud.accounts.put("alice", password="wonder", policy="default")
         self.client = testing.TestClient(create(self.cloud))
+
+    def catalogue_url(self) -> str | None:
+        """Return the URL of the database for the catalogue; None for a file in the cloud's directory."""
+        return None
 
     def open(self) -> Cloud:
         """Open the cloud, as one more process would."""
@@ -56,6 +83,28 @@ class CloudTest(unittest.TestCase):
         """Configure a module, as an administrator does."""
         given = dict(arguments) if isinstance(arguments, dict) else list(arguments)
         self.cloud.registry.configure(name, dotted, description, {"": given})
+
+    def account(self, name: str = "alice") -> Account:
+        """Return an account as it is now."""
+        with self.cloud.catalogue.reading() as connection:
+            found = by_name(connection, name)
+        assert found is not None
+        return found[0]
+
+    def target(self, path: str = "/cdmi/o", **more: Any) -> Target:
+        """Return a place in alice's tree."""
+        return Target(self.account(), where(path), **more)
+
+    def store(self, path: str = "/cdmi/o", content: bytes = b"data", **facts: Any) -> Stored:
+        """Store an object in alice's tree, without a request."""
+        body = Body(io.BytesIO(content), len(content))
+        return self.cloud.vault.store(self.target(path), body, lambda: Facts(**facts))
+
+    def states(self) -> dict[str, int]:
+        """Return how many rows of data there are in each state."""
+        query = select(data.c.state, func.count()).group_by(data.c.state)
+        with self.cloud.catalogue.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def call(
         self,
