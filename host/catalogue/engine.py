@@ -67,7 +67,7 @@ class Catalogue:
         act = _Act(work, order)
         self._waiting.append(act)  # one step, as of any list: it needs no lock
         with self._turn:
-            if not act.is_done:
+            while not act.is_done:  # what waited before it may be all that one transaction takes
                 self._do_together()
         return act.outcome()
 
@@ -111,7 +111,7 @@ class _Act(Generic[T]):
             with connection.begin_nested():
                 self._value.append(self._work(connection))
         except Exception as error:
-            if connection.invalidated or (isinstance(error, DBAPIError) and error.connection_invalidated):
+            if _is_over(connection, error):
                 raise
             self._error = error
 
@@ -123,6 +123,18 @@ class _Act(Generic[T]):
         if self._error is not None:
             raise self._error
         return self._value[0]
+
+
+def _is_over(connection: Connection, error: Exception) -> bool:
+    """Tell whether the whole transaction is undone: its connection is lost, or SQLite has given it up.
+
+    SQLite may do so when a disk is full, among others, and then begins another one with the next savepoint.
+    https://sqlite.org/lang_transaction.html, section 3
+    """
+    if connection.invalidated or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        return True
+    raw = connection.connection.driver_connection
+    return isinstance(raw, sqlite3.Connection) and not raw.in_transaction
 
 
 def told(error: Exception) -> Exception:
