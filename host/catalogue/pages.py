@@ -5,7 +5,7 @@ begins at or before it. All functions work in the caller's transaction, which ho
 (:func:`host.catalogue.tree.lock`): so no two change one container at the same time.
 """
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select, update
 
 from host.catalogue.prepared import Prepared
 from host.catalogue.schema import nodes, pages
@@ -48,7 +48,7 @@ _running = _summed.subquery()
 #: The page of the name with a number, and how many names come before that page.
 _PAGE_AT = Prepared(
     select(_running.c.first, _running.c.until - _running.c.count)
-    .where(_running.c.until > bindparam("number"))
+    .where(_running.c.until > bindparam("number", type_=BigInteger))
     .order_by(_running.c.first)
     .limit(1)
 )

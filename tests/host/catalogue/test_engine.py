@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 import unittest
 from collections.abc import Callable
 from typing import Any
@@ -59,13 +60,12 @@ class EngineTest(CloudTest):
         catalogue, numbers = self.catalogue, iter(range(1, len(works) + 1))
         orders = orders or [0] * len(works)
         with catalogue._turn:  # nobody begins before all wait
-            waiting: list[Any] = []
 
             def each() -> None:
                 number = next(numbers)
                 wait_until(lambda: len(catalogue._waiting) == number)
                 if number == len(works):
-                    waiting.append(catalogue._turn.release())
+                    catalogue._turn.release()
 
             def commit(work: Work, order: int) -> Callable[[], Any]:
                 return lambda: catalogue.commit(work, order)
@@ -247,7 +247,7 @@ class BusySqliteTest(EngineTest):
 
     def test_a_transaction_waits_for_that_of_another_process(self) -> None:
         asked = threading.Event()
-        wait = engine.time.sleep
+        wait = time.sleep
 
         def sleep(seconds: float) -> None:
             asked.set()
@@ -259,7 +259,7 @@ class BusySqliteTest(EngineTest):
             self.let_go()
             return "released"
 
-        with mock.patch.object(engine.time, "sleep", sleep):
+        with mock.patch.object(time, "sleep", sleep):
             self.assertEqual(at_once(lambda: self.catalogue.commit(adding("a")), release), ["a", "released"])
         self.assertEqual(self.rows(), ["a", "other"])
 
