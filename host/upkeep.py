@@ -77,14 +77,14 @@ class Upkeep:
 
         :returns: how many objects' data were deleted, and how many could not be.
         """
-        now = int(time.time())
-        self._bury(now)
+        self._bury(int(time.time()))
         self._clear()
         self._lockout.forget()
+        until = int(time.time()) - grace  # what was cleared just now counts
         deleted = failed = 0
         last = (-1, 0)
         broken: set[str] = set()
-        while batch := self._garbage(now - grace, last):
+        while batch := self._garbage(until, last):
             gone = [row.id for row in batch if self._delete(row, broken)]
             with self._catalogue.writing() as connection:
                 contents.forget(connection, gone)
@@ -142,19 +142,23 @@ class Upkeep:
             orphaned: ColumnElement[bool] = data.c.process.not_in(alive) & (data.c.since < now - _SILENCE)
             gone = update(data).where(data.c.state == PENDING, orphaned)
             connection.execute(gone.values(state=GARBAGE, since=0, process=None))
-            connection.execute(update(copies).where(copies.c.process.not_in(alive)).values(process=None))
+            taken = copies.c.process.is_not(None) & copies.c.process.not_in(alive)
+            connection.execute(update(copies).where(taken).values(process=None))
             lost = detached.c.process.not_in(alive) & (detached.c.since < now - _SILENCE)
             connection.execute(update(detached).where(lost).values(process=None))
 
     def _clear(self) -> None:
         """Remove what is in containers that were removed, some at a time."""
+        query = select(detached.c.node).where(detached.c.process.is_(None)).limit(1)
+        query = query.with_for_update(skip_locked=True)
         while True:
             with self._catalogue.writing() as connection:
-                query = select(detached.c.node).where(detached.c.process.is_(None)).limit(1)
-                container = connection.scalar(query.with_for_update(skip_locked=True))
-                if container is None:
-                    return
-                contents.clear(connection, container, _BATCH)
+                left = _BATCH
+                while left > 0:
+                    container = connection.scalar(query)
+                    if container is None:
+                        return
+                    left -= 1 + contents.clear(connection, container, left)
 
     def _repeat(self, work: Callable[[], object], pause: int) -> None:
         while not self._stopped.wait(pause):

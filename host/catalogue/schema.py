@@ -1,6 +1,6 @@
 """The catalogue's tables. A change here wants a migration in :mod:`host.catalogue.migrations`."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
 
 __all__ = [
     "GARBAGE",
@@ -29,6 +29,8 @@ GARBAGE = "garbage"
 _NAME = Text().with_variant(Text(collation="C"), "postgresql")
 #: A number that the database gives out. SQLite has such columns of this one type alone.
 _SERIAL = BigInteger().with_variant(Integer, "sqlite")
+
+_TAKEN = text("process IS NOT NULL")
 
 metadata = MetaData()
 
@@ -73,6 +75,8 @@ copies = Table(
     Column("process", String(32)),
     Column("error", Text),
     Index("copies_due", "due"),
+    # Of these there are few: so what dead processes had is found, however many wait.
+    Index("copies_taken", "process", sqlite_where=_TAKEN, postgresql_where=_TAKEN),
 )
 
 #: Containers and objects. ``owner`` is the id of an account, ``metadata`` a JSON object; times are seconds;
@@ -132,6 +136,9 @@ accounts = Table(
     Column("used", BigInteger, nullable=False),
     Column("quota_objects", BigInteger),
     Column("objects", BigInteger, nullable=False),
+    # With each node that is deleted the database looks whether it is one of these.
+    Index("accounts_root", "root", unique=True),
+    Index("accounts_unnamed", "unnamed", unique=True),
     sqlite_autoincrement=True,
 )
 

@@ -50,6 +50,15 @@ class CloudTest(unittest.TestCase):
     """
 
     def setUp(self) -> None:
+        self.prepare()
+        self.cloud = self.open()
+        self.configure("default", "fsstore.FileStorage", {"root": str(self.objects)})
+        self.cloud.accounts.put(ADMINISTRATOR, password="root", policy="default", role=ADMINISTRATOR)
+        self.cloud.accounts.put("alice", password="wonder", policy="default")
+        self.client = testing.TestClient(create(self.cloud))
+
+    def prepare(self) -> None:
+        """Make an empty directory for a cloud, and choose its database."""
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         self.enterContext(mock.patch("host.accounts.PasswordHasher", return_value=cheap))
         if (url := self.catalogue_url()) is not None:
@@ -59,11 +68,6 @@ class CloudTest(unittest.TestCase):
         self.directory = Path(directory.name)
         self.objects = self.directory / "objects"
         self.objects.mkdir()
-        self.cloud = self.open()
-        self.configure("default", "fsstore.FileStorage", {"root": str(self.objects)})
-        self.cloud.accounts.put(ADMINISTRATOR, password="root", policy="default", role=ADMINISTRATOR)
-        self.cloud.accounts.put("alice", password="wonder", policy="default")
-        self.client = testing.TestClient(create(self.cloud))
 
     def catalogue_url(self) -> str | None:
         """Return the URL of the database for the catalogue; None for a file in the cloud's directory."""

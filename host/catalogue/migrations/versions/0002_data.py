@@ -6,6 +6,7 @@ The tables are a copy of what :mod:`host.catalogue.schema` had then, since that 
 import json
 import secrets
 import time
+from collections import Counter
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ down_revision = "0001"
 _PAGE = 1024
 _NAME = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 _SERIAL = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+_TAKEN = sa.text("process IS NOT NULL")
 _OLD = ("nodes", "accounts", "vendor_modules", "pending", "garbage")
 
 
@@ -30,17 +32,18 @@ def upgrade() -> None:
         op.rename_table(name, f"old_{name}")
     for index in ("nodes_parent_name", "nodes_module"):
         op.drop_index(index, "old_nodes")
-    if connection.dialect.name == "postgresql":  # there an index that a constraint made keeps its name
-        for name in _OLD:
-            op.execute(f"ALTER INDEX {name}_pkey RENAME TO old_{name}_pkey")
+    # To find what is in a container; and SQLite, when it drops a table, looks for what still refers to each row.
+    op.create_index("old_nodes_parent", "old_nodes", ["parent"])
+    if connection.dialect.name == "postgresql":
+        _free_names(connection)
     _make_tables()
     for row in _rows(connection, "vendor_modules"):
         locations = json.dumps({"": json.loads(row["arguments"])})
         _insert(connection, "vendor_modules", **_only(row, "name module description edition"), locations=locations)
     owners = {row["name"]: number for number, row in enumerate(_rows(connection, "accounts"), 1)}
-    _fill_nodes(connection, owners)
+    objects = _fill_nodes(connection, owners)
     for row in _rows(connection, "accounts"):
-        _fill_account(connection, row, owners[row["name"]])
+        _fill_account(connection, row, owners[row["name"]], objects[row["name"]])
     for name, state in (("pending", "pending"), ("garbage", "garbage")):
         for row in _rows(connection, name):
             given = _only(row, "module module_data since")
@@ -49,46 +52,75 @@ def upgrade() -> None:
         op.drop_table(f"old_{name}")
 
 
-def _fill_nodes(connection: Connection, owners: dict[str, int]) -> None:
-    """Copy containers before what is in them, and give each its pages."""
-    kinds = sa.text("SELECT * FROM old_nodes WHERE parent IS NULL")
-    level = [dict(row) for row in connection.execute(kinds).mappings()]
+def _free_names(connection: Connection) -> None:
+    """Rename the constraints of the old tables, so that those of the new ones are named as in a new catalogue."""
+    query = sa.text("SELECT conname FROM pg_constraint WHERE conrelid = CAST(:name AS regclass)")
+    for name in _OLD:
+        for constraint in connection.scalars(query, {"name": f"old_{name}"}).all():
+            op.execute(f"ALTER TABLE old_{name} RENAME CONSTRAINT {constraint} TO old_{constraint}")
+
+
+def _fill_nodes(connection: Connection, owners: dict[str, int]) -> Counter[str]:
+    """Copy containers before what is in them, give each its pages, and return how many objects each owner has."""
+    objects: Counter[str] = Counter()
+    level = _old_nodes(connection, "parent IS NULL")
+    _copy_nodes(connection, level, owners)
     while level:
         below: list[dict[str, Any]] = []
-        for row in level:
-            _fill_node(connection, row, owners.get(row["owner"], 0))
-            if row["container"]:
-                query = sa.text("SELECT * FROM old_nodes WHERE parent = :parent ORDER BY name")
-                inner = [dict(each) for each in connection.execute(query, {"parent": row["id"]}).mappings()]
-                _fill_pages(connection, row["id"], sorted(each["name"] for each in inner))
-                below += inner
+        for container in level:
+            inner = _old_nodes(connection, "parent = :parent", parent=container["id"])
+            inner.sort(key=lambda row: row["name"].encode())
+            _fill_pages(connection, container["id"], [row["name"] for row in inner])
+            for begin in range(0, len(inner), _PAGE):
+                _copy_nodes(connection, inner[begin : begin + _PAGE], owners)
+            objects.update(row["owner"] for row in inner if not row["container"])
+            below += [row for row in inner if row["container"]]
         level = below
+    return objects
 
 
-def _fill_node(connection: Connection, row: dict[str, Any], owner: int) -> None:
-    data = None
-    if row["module"] is not None:
-        kept = _only(row, "module module_data size")
-        data = _insert(connection, "data", **kept, state="kept", since=row["mtime"], process=None)
-    given = _only(row, "id parent name container metadata ctime mtime mimetype encoding")
-    _insert(connection, "nodes", **given, owner=owner, etag=secrets.token_hex(8), data=data)
+def _old_nodes(connection: Connection, condition: str, **values: str) -> list[dict[str, Any]]:
+    query = sa.text(f"SELECT * FROM old_nodes WHERE {condition}")  # noqa: S608
+    return [dict(row) for row in connection.execute(query, values).mappings()]
+
+
+def _copy_nodes(connection: Connection, rows: list[dict[str, Any]], owners: dict[str, int]) -> None:
+    kept = [row for row in rows if row["module"] is not None]
+    datas = [
+        {**_only(row, "module module_data size"), "state": "kept", "since": row["mtime"], "process": None}
+        for row in kept
+    ]
+    ids: dict[str, int] = {}
+    if datas:
+        table = _tables["data"]
+        made = connection.scalars(sa.insert(table).returning(table.c.id, sort_by_parameter_order=True), datas)
+        ids = {row["id"]: identity for row, identity in zip(kept, made, strict=True)}
+    columns = "id parent name container metadata ctime mtime mimetype encoding"
+    nodes = [
+        {
+            **_only(row, columns),
+            "owner": owners.get(row["owner"], 0),
+            "etag": secrets.token_hex(8),
+            "data": ids.get(row["id"]),
+        }
+        for row in rows
+    ]
+    if nodes:
+        connection.execute(sa.insert(_tables["nodes"]), nodes)
 
 
 def _fill_pages(connection: Connection, container: str, names: list[str]) -> None:
-    names.sort(key=str.encode)
     _insert(connection, "pages", parent=container, first="", count=len(names[:_PAGE]))
     for begin in range(_PAGE, len(names), _PAGE):
         page = names[begin : begin + _PAGE]
         _insert(connection, "pages", parent=container, first=page[0], count=len(page))
 
 
-def _fill_account(connection: Connection, row: dict[str, Any], identity: int) -> None:
+def _fill_account(connection: Connection, row: dict[str, Any], identity: int, objects: int) -> None:
     unnamed, now = objectid.new(), int(time.time())
     place = {"id": unnamed, "parent": None, "name": "", "container": True, "owner": identity, "metadata": "{}"}
     _insert(connection, "nodes", **place, ctime=now, mtime=now, etag=secrets.token_hex(8))
     _insert(connection, "pages", parent=unnamed, first="", count=0)
-    count = sa.text("SELECT count(*) FROM nodes WHERE owner = :owner AND data IS NOT NULL")
-    objects = connection.scalar(count, {"owner": identity})
     given = _only(row, "name password role policy root quota used")
     _insert(connection, "accounts", **given, id=identity, unnamed=unnamed, quota_objects=None, objects=objects)
     if connection.dialect.name == "postgresql":
@@ -103,14 +135,8 @@ def _only(row: dict[str, Any], names: str) -> dict[str, Any]:
     return {name: row[name] for name in names.split()}
 
 
-def _insert(connection: Connection, name: str, **values: Any) -> Any:
-    """Insert a row, and return its id if it is one of ``data``."""
-    table = _tables[name]
-    statement = sa.insert(table).values(values)
-    if name != "data":
-        connection.execute(statement)
-        return None
-    return connection.scalar(statement.returning(table.c.id))
+def _insert(connection: Connection, table: str, /, **values: Any) -> None:
+    connection.execute(sa.insert(_tables[table]).values(values))
 
 
 _tables: dict[str, sa.Table] = {}
@@ -150,6 +176,7 @@ def _make_tables() -> None:
         sa.Column("process", sa.String(32)),
         sa.Column("error", sa.Text),
         sa.Index("copies_due", "due"),
+        sa.Index("copies_taken", "process", sqlite_where=_TAKEN, postgresql_where=_TAKEN),
     )
     make(
         "nodes",
@@ -193,6 +220,8 @@ def _make_tables() -> None:
         sa.Column("used", sa.BigInteger, nullable=False),
         sa.Column("quota_objects", sa.BigInteger),
         sa.Column("objects", sa.BigInteger, nullable=False),
+        sa.Index("accounts_root", "root", unique=True),
+        sa.Index("accounts_unnamed", "unnamed", unique=True),
         sqlite_autoincrement=True,
     )
     make(
