@@ -19,7 +19,7 @@ from sqlalchemy import select
 
 from host.catalogue.engine import Catalogue
 from host.catalogue.schema import vendor_modules
-from host.errors import Failed, Invalid
+from host.errors import Failed, HostError, Invalid
 from host.guarded import VENDOR_ERRORS, Guard, GuardedModule
 from modules import Context, StorageModule
 
@@ -72,7 +72,7 @@ class Loader:
         self._most = max(1, threads * 3 // 4)
         self._lock = threading.Lock()
         self._making: dict[tuple[str, str], threading.Lock] = {}
-        self._instances: dict[tuple[str, str], tuple[str, StorageModule]] = {}  # with the edition
+        self._instances: dict[tuple[str, str], tuple[str, StorageModule | None]] = {}  # with the edition
         self._guards: dict[tuple[str, str], Guard] = {}
         self._known: dict[str, tuple[float, Configuration | None]] = {}  # until when
         #: What every method of a module gets.
@@ -96,7 +96,11 @@ class Loader:
 
         :raises LookupError: no module has that name.
         """
-        found = list(self._configured(name).locations)
+        return self.order(self._configured(name))
+
+    def order(self, configured: Configuration) -> list[str]:
+        """Return the names of the locations of a configuration, the local one first."""
+        found = list(configured.locations)
         local = self._location if self._location in found else found[0]
         return [local, *(location for location in found if location != local)]
 
@@ -106,35 +110,35 @@ class Loader:
         :param location: None for the local one.
         :raises LookupError: no module has that name, or it has no such location.
         :raises Failed: it has one, which does not load.
+        :raises TryAgain: it hangs.
         """
         configured = self._configured(name)
         if location is None:
-            location = self._location if self._location in configured.locations else next(iter(configured.locations))
+            location = self.order(configured)[0]
         where = (name, location)
-        kept = self._instances.get(where)
-        if kept is not None and kept[0] == configured.edition:
-            return kept[1]
+        kept = self._kept(configured, location)
+        if kept is not None:
+            return kept
         with self._lock:
             making = self._making.setdefault(where, threading.Lock())
-        with making:  # one instance a process, also when many threads need the first at once
-            kept = self._instances.get(where)
-            if kept is None or kept[0] != configured.edition:
-                kept = (configured.edition, self._make(configured, location))
-                self._instances[where] = kept
-        return kept[1]
+        # One instance a process, also when many threads need the first at once. A constructor may hang.
+        with self._guard(where).inside(), making:
+            kept = self._kept(configured, location)
+            if kept is None:
+                kept = self._make(configured, location)
+                self._instances[where] = (configured.edition, kept)
+        return kept
 
-    def guarded(self, name: str, location: str | None = None) -> GuardedModule:
+    def guarded(self, name: str, location: str) -> GuardedModule:
         """Return that instance as the host calls it.
 
-        :raises Failed: it does not load, or is not configured.
+        :raises HostError: it does not load, is not configured, or hangs.
         """
         try:
             instance = self.instance(name, location)
         except LookupError as error:
             raise Failed("the storage module of this data is not configured") from error
-        where = (name, location or "")
-        guard = self._guards.get(where) or self._guards.setdefault(where, Guard(name, self._most))
-        return GuardedModule(instance, guard, self.context)
+        return GuardedModule(instance, self._guard((name, location)), self.context)
 
     def keep(self, name: str, edition: str, instances: Mapping[str, StorageModule]) -> None:
         """Use ``instances``, by location, which were made when this process configured the module."""
@@ -146,6 +150,13 @@ class Loader:
         """Return the secrets among the arguments of the modules that this process knows of."""
         known = [configuration for _, configuration in list(self._known.values()) if configuration is not None]
         return [secret for one in known for arguments in one.locations.values() for secret in secrets_in(arguments)]
+
+    def _guard(self, where: tuple[str, str]) -> Guard:
+        return self._guards.get(where) or self._guards.setdefault(where, Guard(where[0], self._most))
+
+    def _kept(self, configured: Configuration, location: str) -> StorageModule | None:
+        edition, instance = self._instances.get((configured.name, location), ("", None))
+        return instance if edition == configured.edition else None
 
     def _make(self, configured: Configuration, location: str) -> StorageModule:
         try:
@@ -160,7 +171,7 @@ class Loader:
         """``getModule`` of the contract, whose errors are built-in ones."""
         try:
             return self.instance(name)
-        except Failed as error:
+        except HostError as error:
             raise LookupError(str(error)) from error
 
     def _configured(self, name: str) -> Configuration:
@@ -268,7 +279,14 @@ def secrets_in(value: Any) -> Iterator[str]:
             if not SECRET.search(name):
                 yield from secrets_in(item)
             elif item:
-                yield from dict.fromkeys((repr(item), json.dumps(item), str(item)))
+                yield from dict.fromkeys((repr(item), json.dumps(item), str(item), *_texts_in(item)))
     elif isinstance(value, list):
         for item in value:
             yield from secrets_in(item)
+
+
+def _texts_in(secret: Any) -> Iterator[str]:
+    """Return the texts that a secret is made of, if it is more than one."""
+    if isinstance(secret, (Mapping, list)):
+        for item in secret.values() if isinstance(secret, Mapping) else secret:
+            yield from [item] if isinstance(item, str) and item else _texts_in(item)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from host.catalogue import contents
 from host.catalogue.engine import Catalogue
 from host.errors import Failed, HostError
-from host.loader import Loader
+from host.loader import Configuration, Loader
 from modules import MODULE_DATA_LIMIT
 
 __all__ = ["Reservation", "Reservations"]
@@ -24,11 +24,15 @@ _BUSY = 1.0  # seconds: where they last for less, twice as many are noted the ne
 
 @dataclass(frozen=True)
 class Reservation:
-    """An identity: the id of its row, and of which module at which location it is."""
+    """An identity: the id of its row, and of which module at which location it is.
+
+    ``others`` are the other locations that the module has in this ``edition`` of its configuration.
+    """
 
     id: int
     module: str
     location: str
+    others: tuple[str, ...]
     edition: str
     module_data: str
 
@@ -53,27 +57,36 @@ class Reservations:
             raise Failed("the storage module of this account is not configured")
         with self._lock:
             pool = self._pools.get(name)
+            old: list[Reservation] = []
             if pool is None or pool.edition != configured.edition:
-                self._pools[name] = fresh = _Pool(configured.edition)
-                pool, old = fresh, pool
-            else:
-                old = None
-        if old is not None:
+                old = [] if pool is None else list(pool.ready)
+                pool = self._pools[name] = _Pool(configured.edition)
+            if pool.ready:
+                return pool.ready.popleft()
+            number = pool.begin()
+        # Without the lock: a module may hang, and that must not hold up those that find no place in it.
+        try:
             self._give_up(old)
-        with pool.lock:
-            if not pool.ready:
-                pool.ready.extend(self._note(name, configured.edition, pool.next_number()))
-            return pool.ready.popleft()
+            first, *rest = self._note(configured, number)
+        finally:
+            with self._lock:
+                pool.end()
+        with self._lock:
+            if self._pools.get(name) is pool:
+                pool.ready.extend(rest)
+                return first
+        self._give_up(rest)
+        return first
 
     def release(self) -> None:
         """Give up what was not used. Needed before the process ends; what is not released, upkeep finds."""
         with self._lock:
             pools, self._pools = self._pools, {}
-        for pool in pools.values():
-            self._give_up(pool)
+        self._give_up([each for pool in pools.values() for each in pool.ready])
 
-    def _note(self, name: str, edition: str, number: int) -> list[Reservation]:
-        location = self._loader.locations(name)[0]
+    def _note(self, configured: Configuration, number: int) -> list[Reservation]:
+        name = configured.name
+        location, *others = self._loader.order(configured)
         module = self._loader.guarded(name, location)
         made = [module.new_data() for _ in range(number)]
         if not all(map(_can_be_kept, made)):
@@ -83,13 +96,11 @@ class Reservations:
         except IntegrityError as error:
             raise Failed("the storage module of this account is not configured") from error
         return [
-            Reservation(identity, name, location, edition, module_data)
+            Reservation(identity, name, location, tuple(others), configured.edition, module_data)
             for identity, module_data in zip(ids, made, strict=True)
         ]
 
-    def _give_up(self, pool: "_Pool") -> None:
-        with pool.lock:
-            unused, pool.ready = list(pool.ready), deque()
+    def _give_up(self, unused: list[Reservation]) -> None:
         if not unused:
             return
         with self._catalogue.writing() as connection:
@@ -109,18 +120,25 @@ class _Pool:
 
     def __init__(self, edition: str) -> None:
         self.edition = edition
-        self.lock = threading.Lock()
         self.ready: deque[Reservation] = deque()
         self._number = 1
         self._noted = 0.0
+        self._at_it = 0
 
-    def next_number(self) -> int:
-        """Return how many to note now."""
+    def begin(self) -> int:
+        """Return how many a thread is to note now: one for itself, if another thread is at it."""
+        self._at_it += 1
+        if self._at_it > 1:
+            return 1
         now = time.monotonic()
         is_busy = now - self._noted < _BUSY
         self._number = min(_MOST, self._number * 2) if is_busy else 1
         self._noted = now
         return self._number
+
+    def end(self) -> None:
+        """Note that a thread is through."""
+        self._at_it -= 1
 
 
 def _can_be_kept(module_data: str) -> bool:

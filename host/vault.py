@@ -12,12 +12,14 @@ What step 3 was not reached for stays pending, until :mod:`host.upkeep` finds th
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from host.body import BLOCK, Body
 from host.catalogue import contents, tree
@@ -25,7 +27,7 @@ from host.catalogue.account import Account
 from host.catalogue.engine import Catalogue
 from host.catalogue.node import Data, Node
 from host.errors import Conflict, Failed, HostError, NotFound, TryAgain
-from host.guarded import VENDOR_ERRORS, GuardedModule
+from host.guarded import GuardedModule
 from host.loader import Loader
 from host.reservations import Reservation, Reservations
 from host.streams import Window
@@ -119,6 +121,7 @@ class Vault:
         #: This process, in the catalogue.
         self.process = uuid.uuid4().hex
         self._reservations = Reservations(catalogue, loader, self.process)
+        self._unsettled: deque[tuple[Reservation, bool]] = deque()
 
     def look(self, target: Target) -> Node | None:
         """Return what is at ``target`` now, before a body is read for it.
@@ -194,10 +197,12 @@ class Vault:
         self._reservations.release()
 
     def _store(self, target: Target, fill: Callable[[GuardedModule, str], int], facts: Callable[[], Facts]) -> Stored:
+        self._settle()
         reserved = self._reservations.take(target.account.policy)
-        module = self._loader.guarded(reserved.module, reserved.location)
+        module: GuardedModule | None = None
         is_naming = False
         try:
+            module = self._loader.guarded(reserved.module, reserved.location)
             size = fill(module, reserved.module_data)
             known = facts()
             is_naming = True
@@ -254,34 +259,53 @@ class Vault:
 
         :raises TryAgain: this process was taken for dead, or the location is none any more.
         """
-        edition, locations = reserved.edition, self._loader.locations(reserved.module)
-        if not contents.keep(connection, reserved.id, self.process, size, edition):
+        others: Sequence[str] = reserved.others
+        if not contents.keep(connection, reserved.id, self.process, size, reserved.edition):
             edition, locations = contents.configured(connection, reserved.module)
             if reserved.location not in locations:
                 raise TryAgain("the storage was configured anew: send it again")
             if not contents.keep(connection, reserved.id, self.process, size, edition):
                 raise TryAgain("the upload was given up, its server was not heard of for too long: send it again")
-        if others := [location for location in locations if location != reserved.location]:
+            others = [location for location in locations if location != reserved.location]
+        if others:
             contents.queue(connection, reserved.id, others)
 
-    def _abandon(self, module: GuardedModule, reserved: Reservation, is_sure: bool) -> None:
+    def _abandon(self, module: GuardedModule | None, reserved: Reservation, is_sure: bool) -> None:
         """Delete the data of a failed upload; what does not go now is garbage, for later.
 
         :param is_sure: no name points to the data. Else none does only if it is pending still.
             (It may be so no more for another reason: upkeep gave this process up, perhaps before ``assign``
             was through. So the data is deleted once more.)
         """
-        with self._catalogue.writing() as connection:
-            if not contents.abandon(connection, reserved.id, self.process):
-                if is_sure:
-                    contents.waste_again(connection, reserved.module, reserved.module_data)
-                return
         try:
+            was_pending = self._waste(reserved, is_sure)
+        except SQLAlchemyError:  # the catalogue is away, which the client is told by the first error
+            self._unsettled.append((reserved, is_sure))
+            return
+        if module is None or not was_pending:
+            return
+        with suppress(HostError, SQLAlchemyError):  # upkeep says what is wrong, when it fails too
             module.delete(reserved.module_data)
-        except (HostError, *VENDOR_ERRORS):
-            return  # it stays on the garbage list, and upkeep says what is wrong when it fails too
+            with self._catalogue.writing() as connection:
+                contents.forget(connection, [reserved.id])
+
+    def _waste(self, reserved: Reservation, is_sure: bool) -> bool:
+        """Let the data of a failed upload become garbage, and tell whether it was pending."""
         with self._catalogue.writing() as connection:
-            contents.forget(connection, [reserved.id])
+            was_pending = contents.abandon(connection, reserved.id, self.process)
+            if is_sure and not was_pending:
+                contents.waste_again(connection, reserved.module, reserved.module_data)
+        return was_pending
+
+    def _settle(self) -> None:
+        """Let become garbage what could not when its upload failed: no other process will, while this one lives."""
+        while self._unsettled:
+            reserved, is_sure = self._unsettled.popleft()
+            try:
+                self._waste(reserved, is_sure)
+            except BaseException:
+                self._unsettled.append((reserved, is_sure))
+                raise
 
 
 def _copy_inside(module: GuardedModule, module_data: str, source: Data) -> bool:

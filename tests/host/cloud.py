@@ -21,14 +21,15 @@ from host.application import create
 from host.body import Body
 from host.catalogue.account import Account, by_name
 from host.catalogue.engine import Catalogue
-from host.catalogue.schema import data
+from host.catalogue.schema import data, detached
 from host.catalogue.version import make
 from host.cloud import Cloud, open_cloud
 from host.settings import CATALOGUE_VARIABLE, load
 from host.vault import Facts, Stored, Target
 from host.wire.path import Path as CloudPath
 from host.wire.path import parse
-from tests.files import objects_in
+from tests.files import CONTEXT, objects_in
+from tests.host.consistency import faults
 
 __all__ = ["MEMBERS", "MODULES", "CloudTest", "where"]
 
@@ -109,6 +110,25 @@ class CloudTest(unittest.TestCase):
         query = select(data.c.state, func.count()).group_by(data.c.state)
         with self.cloud.catalogue.reading() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
+
+    def bury(self) -> None:
+        """Do the upkeep as if every process were dead, and garbage of no use any more."""
+        with mock.patch("host.upkeep._SILENCE", -1):
+            self.cloud.upkeep.reap(grace=0)
+
+    def assert_sound(self) -> None:
+        """Assert that after that nothing is lost, nothing has leaked, and all that is counted is counted right."""
+        self.bury()
+        with self.cloud.catalogue.writing() as connection:
+            self.assertEqual(faults(connection), [])
+            kept = connection.execute(select(data)).all()
+            self.assertEqual({row.state for row in kept} - {"kept"}, set())
+            self.assertEqual(connection.execute(select(detached)).all(), [])
+        here = [row for row in kept if row.module == "default"]
+        module = self.cloud.loader.instance("default")
+        for row in here:
+            self.assertEqual(module.get_size(CONTEXT, row.module_data), row.size)
+        self.assertEqual(len(self.stored()), len(here))
 
     def call(
         self,

@@ -1,18 +1,21 @@
 """From a name to an instance."""
 
+import json
 import shutil
 import sys
 import tempfile
-import threading
 import unittest
 import zipfile
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from host import loader
 from host.errors import Failed, Invalid
-from host.loader import bind, load_class
+from host.loader import MASK, Loader, bind, load_class, masked, secrets_in, without
 from tests.host import vendor
 from tests.host.cloud import CloudTest
+from tests.host.threads import at_once
 from tests.host.vendor import Memory
 
 
@@ -55,23 +58,46 @@ class BindTest(unittest.TestCase):
             bind(vendor.Plain, {"address": "192.0.2.1"})
 
 
+class SecretsTest(unittest.TestCase):
+    def test_secrets_are_masked_at_any_depth(self) -> None:
+        arguments = {"user": "u", "login": {"password": "p", "host": "h"}, "list": [{"token": "t"}], "api_key": ""}
+        self.assertEqual(
+            masked(arguments),
+            {"user": "u", "login": {"password": MASK, "host": "h"}, "list": [{"token": MASK}], "api_key": MASK},
+        )
+
+    def test_no_form_of_a_secret_is_left_in_a_text(self) -> None:
+        arguments = {"password": "it's ünsafe", "login": {"credentials": {"user": "inner", "codes": ["c0de", 7]}}}
+        secrets = list(secrets_in(arguments))
+        for text in (
+            "with it's ünsafe",
+            f"with {json.dumps(arguments)}",
+            f"with {arguments!r}",
+            "with inner and c0de",
+        ):
+            told = without(text, secrets)
+            for secret in ("ünsafe", "\\u00fcnsafe", "inner", "c0de"):
+                self.assertNotIn(secret, told, text)
+
+    def test_what_is_no_secret_stays(self) -> None:
+        arguments = {"root": "/srv/a", "size": 5, "password": "", "token": None}
+        self.assertEqual(masked(arguments)["root"], "/srv/a")
+        self.assertEqual(without("at /srv/a of 5", secrets_in(arguments)), "at /srv/a of 5")
+
+
 class LoaderTest(CloudTest):
-    def configure(self, name: str, cls: str, arguments: list[Any] | dict[str, Any] | None = None) -> None:
+    def use(self, name: str, cls: str, arguments: list[Any] | dict[str, Any] | None = None) -> None:
         self.configure(name, f"tests.host.vendor.{cls}", arguments or {})
 
     def test_there_is_one_instance_a_process_however_many_threads_want_it(self) -> None:
-        self.configure("new", "Memory")
+        self.use("new", "Memory")
         self.cloud.loader._instances.clear()
-        before, found = Memory.instances, []
-        threads = [threading.Thread(target=lambda: found.append(self.cloud.loader.instance("new"))) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        before = Memory.instances
+        found = at_once(*[lambda: self.cloud.loader.instance("new")] * 8)
         self.assertEqual((len(found), len(set(found)), Memory.instances - before), (8, 1, 1))
 
     def test_nothing_is_loaded_before_it_is_needed(self) -> None:
-        self.configure("new", "Memory")
+        self.use("new", "Memory")
         before = Memory.instances
         other = self.open()
         self.assertEqual(other.registry.names(), ["default", "new"])
@@ -79,15 +105,45 @@ class LoaderTest(CloudTest):
         other.loader.instance("new")
         self.assertEqual(Memory.instances, before + 1)
 
+    def first(self, loader: Loader) -> Any:
+        """Return the first argument of an instance."""
+        instance = loader.instance("new")
+        assert isinstance(instance, Memory)
+        return instance.arguments[0]
+
     def test_a_change_by_another_process_is_seen(self) -> None:
-        self.configure("new", "Memory", ["old"])
+        self.use("new", "Memory", ["old"])
         other = self.open()
-        self.assertEqual(other.loader.instance("new").arguments[0], "old")  # type: ignore[attr-defined]
-        self.configure("new", "Memory", ["newer"])
-        self.assertEqual(other.loader.instance("new").arguments[0], "newer")  # type: ignore[attr-defined]
-        self.cloud.registry.remove("new")
-        with self.assertRaises(LookupError):
-            other.loader.instance("new")
+        with mock.patch.object(loader, "FRESH", 0):
+            self.assertEqual(self.first(other.loader), "old")
+            self.use("new", "Memory", ["newer"])
+            self.assertEqual(self.first(other.loader), "newer")
+            self.cloud.registry.remove("new")
+            with self.assertRaises(LookupError):
+                other.loader.instance("new")
+
+    def test_a_change_by_this_process_is_seen_at_once(self) -> None:
+        with mock.patch.object(loader, "FRESH", 1e9):
+            self.use("new", "Memory", ["old"])
+            before = Memory.instances
+            self.assertEqual(self.first(self.cloud.loader), "old")
+            self.assertEqual(Memory.instances, before)  # the instance is the one that was tried
+            self.use("new", "Memory", ["newer"])
+            self.assertEqual(self.first(self.cloud.loader), "newer")
+            self.cloud.registry.remove("new")
+            with self.assertRaises(LookupError):
+                self.cloud.loader.instance("new")
+
+    def test_a_configuration_is_read_once_in_a_while_and_no_more(self) -> None:
+        self.assertLess(loader.FRESH, 1)
+        with (
+            mock.patch.object(loader, "FRESH", 1e9),
+            mock.patch.object(self.cloud.loader, "_read", wraps=self.cloud.loader._read) as read,
+        ):
+            self.cloud.loader.changed("default")
+            for name in ("default", "none", "default", "none"):
+                self.cloud.loader.configuration(name)
+        self.assertEqual([call.args for call in read.call_args_list], [("default",), ("none",)])
 
     def test_get_module_gives_the_instance_of_a_name(self) -> None:
         get = self.cloud.loader.context["func"]["getModule"]
@@ -104,21 +160,19 @@ class LoaderTest(CloudTest):
             self.cloud.loader.context["func"]["getModule"]("default")
 
     def test_a_storage_that_has_data_is_not_made_anew_when_its_arguments_change(self) -> None:
-        self.cloud.accounts.put("alice", policy="default")
         self.assertEqual(self.put("/cdmi/o", b"data").status_code, 201)
         away = self.objects.rename(f"{self.objects}.away")
-        self.addCleanup(shutil.rmtree, away)
         self.objects.mkdir()  # the place of a disk that is not mounted
         with self.assertRaisesRegex(Invalid, "no storage is there"):
-            self.cloud.loader.configure(
-                "default", "fsstore.FileStorage", "", {"root": str(self.objects), "read_only": True}
-            )
+            self.configure("default", "fsstore.FileStorage", {"root": str(self.objects), "read_only": True})
         self.assertEqual(list(self.objects.iterdir()), [])
+        self.objects.rmdir()
+        away.rename(self.objects)
 
     def test_a_module_that_asks_the_process_to_exit_is_a_failing_one(self) -> None:
         with self.assertRaisesRegex(Invalid, "SystemExit"):
-            self.configure("exiting", "Exiting")
-        self.configure("exiting", "Exiting", ["later"])
+            self.use("exiting", "Exiting")
+        self.use("exiting", "Exiting", ["later"])
         self.cloud.accounts.put("alice", policy="exiting")
         with self.assertLogs("host.application", "ERROR"):
             self.assert_refused(self.put("/cdmi/o"), 500)
@@ -127,7 +181,27 @@ class LoaderTest(CloudTest):
         self.assertIn("no licence", self.cloud.registry.describe("exiting")["statistics"]["error"])
 
     def test_a_module_keeps_its_data_in_another_one(self) -> None:
-        self.configure("keeper", "Keeper", ["default"])
+        self.use("keeper", "Keeper", ["default"])
         self.cloud.accounts.put("alice", policy="keeper")
         self.assertEqual(self.put("/cdmi/o", b"data").status_code, 201)
         self.assertEqual(self.stored(), [b"data"])
+
+    def test_the_location_of_the_server_comes_first(self) -> None:
+        every: dict[str, Any] = {name: {"first": name} for name in ("a", "b", "c")}
+        self.cloud.registry.configure("new", "tests.host.vendor.Memory", "", every)
+        for location, order in (("", "abc"), ("b", "bac"), ("c", "cab"), ("elsewhere", "abc")):
+            here = Loader(self.cloud.catalogue, location)
+            self.assertEqual("".join(here.locations("new")), order)
+            self.assertEqual(self.first(here), order[0])
+        self.assertIsNot(self.cloud.loader.instance("new", "b"), self.cloud.loader.instance("new", "c"))
+        with self.assertRaises(LookupError):
+            self.cloud.loader.instance("new", "d")
+        with self.assertRaisesRegex(Failed, "not configured"):
+            self.cloud.loader.guarded("new", "d")
+        with self.assertRaises(LookupError):
+            self.cloud.loader.locations("none")
+
+    def test_the_secrets_that_a_process_knows_of(self) -> None:
+        self.use("new", "Memory", {"api_key": "hunter2"})
+        self.cloud.loader.configuration("new")
+        self.assertIn("hunter2", self.cloud.loader.secrets())

@@ -2,61 +2,63 @@
 
 import errno
 import io
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import Any
 from unittest import mock
 
-from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from host import vault
-from host.body import Body
-from host.database import garbage, pending, reading
-from host.errors import Failed, Full, HostError, Invalid, NotFound, TryAgain
-from host.node import Node
-from host.vault import Facts
+from host.body import BLOCK, Body
+from host.catalogue import contents
+from host.errors import Conflict, Failed, Full, HostError, Invalid, NotFound, PreconditionFailed, TryAgain
+from host.vault import Facts, Stored
+from host.wire.conditions import Conditions
+from modules import Context
 from tests.files import objects_in
-from tests.host.cloud import CloudTest
+from tests.host.cloud import CloudTest, where
+from tests.host.threads import at_once
 from tests.host.vendor import Failing, Memory
 from tests.sources import Breaking
 
 
 class VaultTest(CloudTest):
+    def setUp(self) -> None:
+        super().setUp()
+        # One identity at a time: so what is pending is on its way.
+        self.enterContext(mock.patch("host.reservations._MOST", 1))
+
     def use(self, cls: str) -> Memory:
         """Make ``cls`` the module of alice's new data, and return its instance."""
-        self.configure("new", f"tests.host.vendor.{cls}", {})
+        self.configure("new", f"tests.host.vendor.{cls}")
         self.cloud.accounts.put("alice", policy="new")
         instance = self.cloud.loader.instance("new")
         assert isinstance(instance, Memory)
         return instance
 
-    def store(self, body: Body, name: str = "o") -> tuple[Node, bool]:
-        account = self.cloud.accounts.authenticate("alice", "wonder")
-        assert account is not None
-        root = self.cloud.tree.container(account.root, [])
-        return self.cloud.vault.store(account, root, name, body, Facts())
+    def store_body(self, body: Body, path: str = "/cdmi/o") -> Stored:
+        return self.cloud.vault.store(self.target(path), body, Facts)
 
     def left(self) -> tuple[int, int]:
-        """Return how many rows there are in pending and on the garbage list."""
-        with reading(self.cloud.engine) as connection:
-            return len(connection.execute(select(pending)).all()), len(connection.execute(select(garbage)).all())
+        """Return how many rows of data are pending, and how many are garbage."""
+        states = self.states()
+        return states.get("pending", 0), states.get("garbage", 0)
 
     def failing(self, errors: Mapping[str, Exception]) -> None:
         self.enterContext(mock.patch.object(Failing, "errors", errors))
 
     def test_an_object_is_new_once_and_keeps_its_id(self) -> None:
-        first, is_new = self.store(Body(io.BytesIO(b"data"), 4))
-        second, is_new_again = self.store(Body(io.BytesIO(b"other"), 5))
-        self.assertEqual((is_new, is_new_again, first.id == second.id), (True, False, True))
-        self.assertEqual(self.left(), (0, 1))
+        first, second = self.store(content=b"data"), self.store(content=b"other")
+        self.assertEqual((first.is_new, second.is_new, first.id == second.id), (True, False, True))
+        self.assertNotEqual(first.etag, second.etag)
+        self.assertEqual(self.left()[1], 1)
 
     def test_a_body_that_breaks_leaves_nothing(self) -> None:
         for cls in ("Memory", "Sloppy", "Swallowing"):
             module = self.use(cls)
             for body in (Body(io.BytesIO(b"123"), 10), Body(Breaking(b"123", OSError("chunk")), None)):
                 with self.subTest(cls), self.assertRaises(Invalid if cls != "Sloppy" else HostError):
-                    self.store(body)
+                    self.store_body(body)
                 self.assertEqual((module.objects, self.left()), ({}, (0, 0)))
         self.assert_refused(self.call("GET", "/cdmi/o"), 404)
 
@@ -81,7 +83,7 @@ class VaultTest(CloudTest):
             for method in ("new_data", "assign"):
                 self.failing({method: error})
                 with self.subTest(error=error, method=method), self.assertRaises(expected) as caught:
-                    self.store(Body(io.BytesIO(b"data"), 4))
+                    self.store_body(Body(io.BytesIO(b"data"), 4))
                 self.assertNotIn("secret", str(caught.exception))
                 self.assertEqual(self.left(), (0, 0))
 
@@ -108,7 +110,7 @@ class VaultTest(CloudTest):
         module = self.use("Failing")
         self.failing({"assign": OSError(errno.EIO, ""), "delete": OSError(errno.EIO, "")})
         with self.assertRaises(Failed):
-            self.store(Body(io.BytesIO(b"data"), 4))
+            self.store_body(Body(io.BytesIO(b"data"), 4))
         self.assertEqual((list(module.objects.values()), self.left()), ([b"data"], (0, 1)))
         with self.assertLogs("host.upkeep", "ERROR"):
             self.assertEqual(self.cloud.upkeep.reap(), (0, 1))
@@ -117,34 +119,119 @@ class VaultTest(CloudTest):
         self.assertEqual((module.objects, self.left()), ({}, (0, 0)))
 
     def test_a_commit_that_fails_leaves_the_old_object(self) -> None:
-        self.store(Body(io.BytesIO(b"old"), 3))
+        self.store(content=b"old")
         broken = OperationalError("UPDATE", {}, Exception("disk"))
-        with mock.patch.object(vault, "_charge", side_effect=broken), self.assertRaises(OperationalError):
-            self.store(Body(io.BytesIO(b"newer"), 5))
+        with mock.patch.object(contents, "charge", side_effect=broken), self.assertRaises(OperationalError):
+            self.store(content=b"newer")
         self.assertEqual(self.call("GET", "/cdmi/o").content, b"old")
         self.assertEqual((self.stored(), self.left()), ([b"old"], (0, 0)))
 
-    def test_a_commit_that_happened_although_it_raised_is_kept(self) -> None:
-        name = self.cloud.vault._name
+    def ambiguous(self) -> Callable[..., Any]:
+        """Return a ``commit`` that happens, and of which nobody hears."""
+        commit = self.cloud.catalogue.commit
 
-        def name_then_raise(*arguments: Any) -> None:
-            name(*arguments)
+        def commit_then_raise(*arguments: Any, **more: Any) -> None:
+            commit(*arguments, **more)
             raise OperationalError("COMMIT", {}, Exception("the connection broke"))
 
-        with mock.patch.object(self.cloud.vault, "_name", name_then_raise), self.assertRaises(OperationalError):
-            self.store(Body(io.BytesIO(b"data"), 4))
+        return commit_then_raise
+
+    def test_a_commit_that_happened_although_it_raised_is_kept(self) -> None:
+        for content in (b"data", b"newer"):
+            name = self.cloud.vault._name
+
+            def name_then_raise(*arguments: Any, name: Any = name) -> None:
+                with mock.patch.object(self.cloud.catalogue, "commit", self.ambiguous()):
+                    name(*arguments)
+
+            with mock.patch.object(self.cloud.vault, "_name", name_then_raise), self.assertRaises(OperationalError):
+                self.store(content=content)
+            self.assert_sound()
+            self.assertEqual(self.call("GET", "/cdmi/o").content, content)
+
+    def test_what_cannot_be_given_up_while_the_catalogue_is_away_is_given_up_later(self) -> None:
+        broken = OperationalError("BEGIN", {}, Exception("away"))
+
+        class Leaving(io.BytesIO):
+            def read(inner, size: int | None = -1, /) -> bytes:  # noqa: N805 (self is the test)
+                away.start()
+                raise OSError("and the body broke off")
+
+        away = mock.patch.object(self.cloud.catalogue, "writing", side_effect=broken)
+        with self.assertRaises(Invalid):  # and not the catalogue's error
+            self.store_body(Body(Leaving(b"data"), 4))
+        with self.assertRaises(OperationalError):
+            self.store()
+        away.stop()
+        self.assertEqual(self.left(), (1, 0))
+        self.store()
+        self.assertEqual(self.left(), (0, 1))
         self.cloud.upkeep.reap(grace=0)
-        self.assertEqual(self.call("GET", "/cdmi/o").content, b"data")
+        self.assertEqual((self.stored(), self.left()), ([b"data"], (0, 0)))
+
+    def test_a_module_that_is_gone_after_an_identity_was_taken_leaves_nothing_pending(self) -> None:
+        module = self.cloud.loader.guarded("default", "")
+        with (
+            mock.patch.object(self.cloud.loader, "guarded", side_effect=[module, Failed("gone")]),
+            self.assertRaises(Failed),
+        ):
+            self.store()
+        self.assertEqual(self.left(), (0, 1))
+
+    def while_reading(self, work: Callable[[], object]) -> Body:
+        """Return a body during which something else happens."""
+
+        class Meanwhile(io.BytesIO):
+            def read(inner, size: int | None = -1, /) -> bytes:  # noqa: N805
+                if inner.tell() == 0:
+                    work()
+                return super().read(size)
+
+        return Body(Meanwhile(b"data"), 4)
 
     def test_a_container_that_is_removed_meanwhile_is_not_found(self) -> None:
-        account = self.cloud.accounts.authenticate("alice", "wonder")
-        assert account is not None
-        root = self.cloud.tree.container(account.root, [])
-        container = self.cloud.tree.make_container(root, "c", {})
-        self.cloud.tree.remove(container)
+        account = self.account()
+        self.cloud.names.make_container(account, where("/cdmi/c/"), {})
         with self.assertRaises(NotFound):
-            self.cloud.vault.store(account, container, "o", Body(io.BytesIO(b"data"), 4), Facts())
+            self.store_body(
+                self.while_reading(lambda: self.cloud.names.remove(account, where("/cdmi/c/"))), "/cdmi/c/o"
+            )
         self.assertEqual((self.stored(), self.left()), ([], (0, 0)))
+
+    def test_an_account_that_is_removed_meanwhile_is_not_found(self) -> None:
+        with self.assertRaises(NotFound):
+            self.store_body(self.while_reading(lambda: self.cloud.accounts.remove("alice")))
+        self.assertEqual((self.stored(), self.left()), ([], (0, 0)))
+        self.assert_sound()
+
+    def test_a_container_that_was_made_meanwhile_stands_in_the_way(self) -> None:
+        account = self.account()
+        with self.assertRaises(Conflict):
+            self.store_body(self.while_reading(lambda: self.cloud.names.make_container(account, where("/cdmi/o/"), {})))
+        self.assert_sound()
+
+    def test_a_request_takes_place_at_its_commit(self) -> None:
+        self.store_body(self.while_reading(lambda: self.store(content=b"quicker")))
+        self.assertEqual(self.call("GET", "/cdmi/o").content, b"data")
+        self.assert_sound()
+
+    def test_conditions_and_the_state_that_was_seen_must_hold_at_the_commit(self) -> None:
+        for condition, error in (("conditions", PreconditionFailed), ("etag", Conflict)):
+            etag = self.store(content=b"first").etag
+            is_etag = condition == "etag"
+            target = self.target(etag=etag) if is_etag else self.target(conditions=Conditions(match=(etag,)))
+            self.cloud.vault.look(target)
+            body = self.while_reading(lambda: self.store(content=b"quicker"))
+            with self.assertRaises(error):
+                self.cloud.vault.store(target, body, Facts)
+            self.assertEqual(self.call("GET", "/cdmi/o").content, b"quicker")
+        for more, error in (
+            ({"conditions": Conditions(none_match=("*",))}, PreconditionFailed),
+            ({"etag": ""}, Conflict),
+        ):
+            with self.assertRaises(error):
+                self.cloud.vault.store(self.target(**more), Body(io.BytesIO(b"late"), 4), Facts)
+        self.assert_sound()
 
     def test_an_upload_that_was_given_up_is_not_acknowledged(self) -> None:
         class Slow(io.BytesIO):
@@ -154,18 +241,14 @@ class VaultTest(CloudTest):
                 return super().read(size)
 
         with self.assertRaises(TryAgain):
-            self.store(Body(Slow(b"data"), 4))
+            self.store_body(Body(Slow(b"data"), 4))
         self.assert_refused(self.call("GET", "/cdmi/o"), 404)
         self.cloud.upkeep.reap(grace=0)
         self.assertEqual((self.stored(), self.left()), ([], (0, 0)))
 
     def test_many_writers_of_one_name_leave_one_object_whole(self) -> None:
         texts = [bytes([65 + i]) * 200_000 for i in range(6)]
-        threads = [threading.Thread(target=self.store, args=(Body(io.BytesIO(t), len(t)),)) for t in texts]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once(*[lambda text=text: self.store(content=text) for text in texts])
         self.assertIn(self.call("GET", "/cdmi/o").content, texts)
         self.cloud.upkeep.reap(grace=0)
         self.assertEqual((len(self.stored()), self.left()), (1, (0, 0)))
@@ -185,16 +268,168 @@ class VaultTest(CloudTest):
         module = self.use("Memory")
         for made in ("x" * 4097, "ä" * 2049, "a\0b", "\ud800"):
             with mock.patch.object(module, "new_data", lambda context, made=made: made), self.assertRaises(Failed):
-                self.store(Body(io.BytesIO(b"data"), 4))
+                self.store_body(Body(io.BytesIO(b"data"), 4))
         with mock.patch.object(module, "new_data", lambda context: 4711):
-            self.store(Body(io.BytesIO(b"data"), 4))
+            self.store_body(Body(io.BytesIO(b"data"), 4))
         self.assertEqual(module.objects, {"4711": b"data"})
 
     def test_a_stream_that_ends_early_is_an_error_and_not_a_short_object(self) -> None:
         self.use("Memory")
-        self.put("/cdmi/o", b"0123456789")
-        with mock.patch.object(Memory, "get_read_stream", lambda *_: io.BytesIO(b"0123")):
-            with self.assertRaises(Failed):
-                self.call("GET", "/cdmi/o")
-            with self.assertRaises(Failed):
-                self.cdmi("GET", "/cdmi/o")
+        whole = bytes(3 * BLOCK)
+        for size, ends in ((10, 4), (len(whole), BLOCK + 1)):
+            self.store(content=whole[:size])
+            node = self.cloud.names.find(self.account(), where("/cdmi/o"))
+            assert node is not None
+            with (
+                mock.patch.object(Memory, "get_read_stream", lambda *_, ends=ends: io.BytesIO(bytes(ends))),
+                self.assertRaises(Failed),
+            ):
+                self.cloud.vault.open(node.data).read()
+
+    def test_a_configuration_that_changes_while_an_object_is_stored(self) -> None:
+        arguments = {"root": str(self.objects)}
+        registry = self.cloud.registry
+        changed = self.while_reading(
+            lambda: registry.configure("default", "fsstore.FileStorage", "new", {"": arguments})
+        )
+        self.store_body(changed)
+        self.assertEqual(self.call("GET", "/cdmi/o").content, b"data")
+        renamed = self.while_reading(lambda: registry.configure("default", "fsstore.FileStorage", "", {"a": arguments}))
+        with self.assertRaisesRegex(TryAgain, "configured anew"):
+            self.store_body(renamed, "/cdmi/p")
+        self.store_body(Body(io.BytesIO(b"again"), 5), "/cdmi/p")
+        self.assertEqual(self.call("GET", "/cdmi/o").content, b"data")
+        self.assertEqual(self.call("GET", "/cdmi/p").content, b"again")
+        self.assert_sound()
+
+
+class QuotaTest(CloudTest):
+    def test_bytes_and_objects_are_held_by_many_writers(self) -> None:
+        self.cloud.accounts.put("alice", quota=1000, quota_objects=7)
+        outcomes = at_once(*[lambda n=n: self.store(f"/cdmi/o{n}", bytes(100)) for n in range(20)])
+        self.assertEqual(sorted({type(outcome) for outcome in outcomes}, key=str), [Full, Stored])
+        self.assertEqual(sum(isinstance(outcome, Stored) for outcome in outcomes), 7)
+        self.cloud.accounts.put("alice", quota_objects=None)
+        outcomes = at_once(*[lambda n=n: self.store(f"/cdmi/p{n}", bytes(100)) for n in range(20)])
+        self.assertEqual(sum(isinstance(outcome, Stored) for outcome in outcomes), 3)
+        shown = self.cloud.accounts.describe("alice")
+        self.assertEqual((shown["used"], shown["objects"]), (1000, 10))
+        self.assert_sound()
+
+    def test_what_is_replaced_counts_by_its_difference(self) -> None:
+        self.cloud.accounts.put("alice", quota=10, quota_objects=1)
+        self.store(content=bytes(6))
+        self.store(content=bytes(10))
+        with self.assertRaises(Full):
+            self.store(content=bytes(11))
+        self.cloud.accounts.put("alice", quota=5, quota_objects=0)
+        self.store(content=bytes(9))  # less than it was is less over the quota
+        with self.assertRaises(Full):
+            self.store("/cdmi/new", b"")
+        self.assert_sound()
+
+    def test_sizes_beyond_32_bits_are_counted(self) -> None:
+        stored = self.store(content=b"data")
+        large = 5 * 2**40
+        with self.cloud.catalogue.writing() as connection:
+            contents.charge(connection, self.account().id, large, 0)
+        self.assertEqual(self.account().used, large + 4)
+        self.assertEqual(self.account().room, None)
+        self.cloud.accounts.put("alice", quota=large + 10)
+        self.assertEqual(self.account().room, 6)
+        with self.assertRaises(Full), self.cloud.catalogue.writing() as connection:
+            contents.charge(connection, self.account().id, large, 0)
+        with self.cloud.catalogue.writing() as connection:
+            contents.charge(connection, self.account().id, -large, 0)
+        self.assertTrue(stored.is_new)
+        self.assert_sound()
+
+
+class CopyTest(CloudTest):
+    def copy(self, source: str = "/cdmi/o", to: str = "/cdmi/p", facts: Facts | None = None) -> Stored:
+        node = self.cloud.names.find(self.account(), where(source))
+        assert node is not None
+        return self.cloud.vault.copy(self.target(to), node, facts or Facts())
+
+    def content(self, path: str) -> bytes:
+        content: bytes = self.call("GET", path).content
+        return content
+
+    def copying(self, copy_data: Any) -> None:
+        """Let the module copy by itself."""
+        instance = self.cloud.loader.instance("default")
+        self.enterContext(mock.patch.object(instance, "copy_data", copy_data, create=True))
+
+    def test_a_copy_is_an_object_of_its_own(self) -> None:
+        self.store(content=b"data")
+        self.assertTrue(self.copy().is_new)
+        self.store(content=b"newer")
+        self.cloud.upkeep.reap(grace=0)
+        self.assertEqual((self.content("/cdmi/o"), self.content("/cdmi/p")), (b"newer", b"data"))
+        self.assertFalse(self.copy().is_new)
+        self.assertEqual(self.content("/cdmi/p"), b"newer")
+        self.assert_sound()
+
+    def test_a_module_may_copy_by_itself(self) -> None:
+        self.store(content=b"data")
+        instance = self.cloud.loader.instance("default")
+
+        def copy_data(context: Context, module_data: str, source: str) -> bool:
+            with closing(instance.get_read_stream(context, source)) as stream:
+                instance.assign(context, module_data, stream)
+            return True
+
+        self.copying(copy_data)
+        with mock.patch.object(self.cloud.vault, "open", side_effect=AssertionError):
+            self.copy()
+        self.assertEqual(self.content("/cdmi/p"), b"data")
+        self.assert_sound()
+
+    def test_one_that_does_not_copy_by_itself_gets_a_stream(self) -> None:
+        self.store(content=b"data")
+        for copy_data in (lambda *_: False, mock.Mock(side_effect=OSError(errno.EXDEV, ""))):
+            self.copying(copy_data)
+            self.copy()
+            self.assertEqual(self.content("/cdmi/p"), b"data")
+        self.assert_sound()
+
+    def test_one_that_copies_less_is_found_out(self) -> None:
+        self.store(content=b"data")
+        instance = self.cloud.loader.instance("default")
+
+        def copy_data(context: Context, module_data: str, source: str) -> bool:
+            instance.assign(context, module_data, io.BytesIO(b"dat"))
+            return True
+
+        self.copying(copy_data)
+        with self.assertRaisesRegex(Failed, "copied 3 bytes of 4"):
+            self.copy()
+        self.assert_refused(self.call("GET", "/cdmi/p"), 404)
+        self.assert_sound()
+
+    def test_a_copy_goes_where_new_data_goes(self) -> None:
+        self.store(content=b"data")
+        self.configure("new", "tests.host.vendor.Memory")
+        self.cloud.accounts.put("alice", policy="new")
+        self.copying(mock.Mock(side_effect=AssertionError))
+        self.copy()
+        memory = self.cloud.loader.instance("new")
+        assert isinstance(memory, Memory)
+        self.assertEqual(list(memory.objects.values()), [b"data"])
+        self.assertEqual(self.content("/cdmi/p"), b"data")
+
+    def test_a_copy_that_has_no_room_leaves_nothing(self) -> None:
+        self.store(content=b"data")
+        self.cloud.accounts.put("alice", quota=7)
+        with self.assertRaises(Full):
+            self.copy()
+        self.assert_sound()
+        self.assertEqual(self.stored(), [b"data"])
+
+    def test_a_source_that_cannot_be_read_leaves_nothing(self) -> None:
+        self.store(content=b"data")
+        objects_in(self.objects)[0].unlink()
+        with self.assertRaises(Failed):
+            self.copy()
+        self.assert_refused(self.call("GET", "/cdmi/p"), 404)
+        self.assertEqual(self.states()["kept"], 1)
