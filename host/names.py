@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection
 
 from host.catalogue import contents, pages, tree
 from host.catalogue.account import Account
 from host.catalogue.engine import Catalogue
 from host.catalogue.node import Node
-from host.catalogue.schema import detached
 from host.errors import Conflict, Forbidden, NotFound
 from host.vault import Facts, Target, Vault
 from host.wire.conditions import NONE, Conditions
@@ -123,7 +122,7 @@ class Names:
                 contents.discard(connection, node)
                 return
             contents.detach(connection, node)
-            contents.clear_now(connection, node.id, _AT_ONCE)
+            contents.clear(connection, node.id, _AT_ONCE)
 
         self._catalogue.commit(work, order=account.id)
 
@@ -175,13 +174,15 @@ class Names:
         top = self._new_id()
 
         def begin(connection: Connection) -> None:
+            if not tree.lock(connection, account.id):
+                raise NotFound("the account was removed")
             tree.insert_node(connection, top, account.id, account.unnamed, top, metadata or source.metadata)
             contents.detach(connection, _found(tree.by_id(connection, top)), self._vault.process)
 
         def end(connection: Connection) -> Node | None:
             tree.lock(connection, account.id)
             parent = _require_free(connection, account, path)
-            if not connection.execute(delete(detached).where(detached.c.node == top)).rowcount:
+            if not contents.attach(connection, top, self._vault.process):
                 raise NotFound("the copy was given up, its server was not heard of for too long: try again")
             tree.rename(connection, _found(tree.by_id(connection, top)), parent.id, path.names[-1])
             return tree.by_id(connection, top)
@@ -192,8 +193,8 @@ class Names:
             return _found(self._catalogue.commit(end, order=account.id))
         except BaseException:
             with self._catalogue.writing() as connection:
-                contents.release(connection, top)
-                contents.clear_now(connection, top, _AT_ONCE)
+                if contents.release(connection, top):  # else it has its name, for the commit happened all the same
+                    contents.clear(connection, top, _AT_ONCE)
             raise
 
     def _copy_children(self, account: Account, source: Node, container: str) -> None:

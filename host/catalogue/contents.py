@@ -19,6 +19,7 @@ from host.errors import Full
 
 __all__ = [
     "abandon",
+    "attach",
     "charge",
     "clear",
     "configured",
@@ -134,32 +135,45 @@ def detach(connection: Connection, node: Node, process: str | None = None) -> No
     connection.execute(insert(detached).values(node=node.id, process=process, since=int(time.time())))
 
 
-def release(connection: Connection, container: str) -> None:
-    """Let a detached container that a process was making be one that is to be cleared."""
-    connection.execute(update(detached).where(detached.c.node == container).values(process=None))
+def attach(connection: Connection, container: str, process: str) -> bool:
+    """Let a detached container that ``process`` was making be one that gets a name, in the same transaction.
+
+    :returns: False if it is being cleared, for the process was taken for dead.
+    """
+    mine = (detached.c.node == container) & (detached.c.process == process)
+    return bool(connection.execute(delete(detached).where(mine)).rowcount)
 
 
-def clear_now(connection: Connection, container: str, limit: int) -> None:
-    """Remove a detached container and all below it, as far as that is about ``limit``; the rest is left for later."""
-    waiting = [container]
-    while waiting and limit > 0:
-        count, inner = clear(connection, waiting.pop(), limit)
-        waiting += inner
-        limit -= max(1, count)
+def release(connection: Connection, container: str) -> bool:
+    """Let a detached container that a process was making be one that is to be cleared, and tell whether it was one."""
+    return bool(connection.execute(update(detached).where(detached.c.node == container).values(process=None)).rowcount)
 
 
-def clear(connection: Connection, container: str, limit: int) -> tuple[int, list[str]]:
-    """Remove up to ``limit`` of what is in a detached container, and the container itself once it is empty.
+def clear(connection: Connection, container: str, limit: int) -> int:
+    """Remove up to ``limit`` of what is below a detached container, and each container once it is empty.
 
     A container in it becomes a detached one itself; so each step is as small as ``limit`` has it.
 
     :returns: how many were removed, fewer than ``limit`` if that was all; and the containers among them.
     """
+    waiting, removed = [container], 0
+    while waiting and removed < limit:
+        inner, number = _clear_one(connection, waiting.pop(), limit - removed)
+        waiting += inner
+        removed += number
+    return removed
+
+
+def _clear_one(connection: Connection, container: str, limit: int) -> tuple[list[str], int]:
+    """Remove up to ``limit`` of what is in a container; return the containers among it, and how much there was."""
     query = select(nodes.c.id, nodes.c.owner, nodes.c.container, nodes.c.data, data.c.size)
     query = query.outerjoin(data, data.c.id == nodes.c.data).where(nodes.c.parent == container)
     rows = connection.execute(query.order_by(nodes.c.name).limit(limit)).all()
     inner = [row.id for row in rows if row.container]
     objects = [row for row in rows if not row.container]
+    if objects:  # the account first, as everybody does who changes its tree: so none wait in a circle
+        size = sum(row.size for row in objects)
+        _give_back.change(connection, account=objects[0].owner, bytes=-size, number=-len(objects))
     if inner:
         now = int(time.time())
         connection.execute(update(nodes).where(nodes.c.id.in_(inner)).values(parent=None, name=nodes.c.id))
@@ -168,10 +182,8 @@ def clear(connection: Connection, container: str, limit: int) -> tuple[int, list
         connection.execute(delete(nodes).where(nodes.c.id.in_([row.id for row in objects])))
         waste_all = update(data).where(data.c.id.in_([row.data for row in objects]))
         connection.execute(waste_all.values(state=GARBAGE, since=int(time.time())))
-        size = sum(row.size for row in objects)
-        _give_back.change(connection, account=objects[0].owner, bytes=-size, number=-len(objects))
     if len(rows) < limit:
         connection.execute(delete(detached).where(detached.c.node == container))
         connection.execute(delete(page_table).where(page_table.c.parent == container))
         connection.execute(delete(nodes).where(nodes.c.id == container))
-    return len(rows), inner
+    return inner, len(rows)

@@ -14,7 +14,7 @@ from unittest import mock
 
 from argon2 import PasswordHasher
 from falcon import testing
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from host.accounts import ADMINISTRATOR
 from host.application import create
@@ -44,10 +44,15 @@ def where(path: str) -> CloudPath:
     return found
 
 
+def _forget_at_a_power_cut(connection: Any, record: Any) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
+
+
 class CloudTest(unittest.TestCase):
     """A cloud with the module ``default``, the administrator (password ``root``) and alice (``wonder``).
 
-    Passwords are hashed with little effort: tests make many accounts.
+    Passwords are hashed with little effort, and SQLite does not wait for the disk: tests make many accounts, and
+    more transactions.
     """
 
     def setUp(self) -> None:
@@ -81,6 +86,9 @@ class CloudTest(unittest.TestCase):
         make(catalogue)
         catalogue.close()
         cloud = open_cloud(settings)
+        if cloud.catalogue.is_sqlite:
+            cloud.catalogue.close()
+            event.listen(cloud.catalogue.engine, "connect", _forget_at_a_power_cut)
         self.addCleanup(cloud.close)
         return cloud
 

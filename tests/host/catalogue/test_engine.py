@@ -173,9 +173,11 @@ class GroupCommitTest(EngineTest):
 class SqliteTest(EngineTest):
     def test_a_commit_survives_a_power_cut_and_references_hold(self) -> None:
         expected = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
-        with self.catalogue.writing() as connection:
+        catalogue = Catalogue(self.catalogue.url)
+        self.addCleanup(catalogue.close)
+        with catalogue.writing() as connection:
             connection.execute(select(failures))
-        with self.catalogue.reading() as connection:
+        with catalogue.reading() as connection:
             found = {name: connection.scalar(text(f"PRAGMA {name}")) for name in expected}
         self.assertEqual(found, expected)
 
