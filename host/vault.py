@@ -282,6 +282,8 @@ class Vault:
         except SQLAlchemyError:  # the catalogue is away, which the client is told by the first error
             self._unsettled.append((reserved, is_sure))
             return
+        if not was_pending and is_sure:
+            self._reservations.release()  # this process was taken for dead: so what it had noted is gone, too
         if module is None or not was_pending:
             return
         with suppress(HostError, SQLAlchemyError):  # upkeep says what is wrong, when it fails too

@@ -121,6 +121,7 @@ class CloudTest(unittest.TestCase):
 
     def bury(self) -> None:
         """Do the upkeep as if every process were dead, and garbage of no use any more."""
+        self.cloud.vault.close()  # it goes on, and what it had noted is gone
         with mock.patch("host.upkeep._SILENCE", -1):
             self.cloud.upkeep.reap(grace=0)
 

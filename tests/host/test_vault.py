@@ -246,6 +246,19 @@ class VaultTest(CloudTest):
         self.cloud.upkeep.reap(grace=0)
         self.assertEqual((self.stored(), self.left()), ([], (0, 0)))
 
+    def test_a_process_that_was_taken_for_dead_fails_one_upload_and_no_more(self) -> None:
+        with mock.patch("host.reservations._MOST", 32), mock.patch("host.reservations._BUSY", 1e9):
+            for _ in range(3):
+                self.store()
+            self.assertGreater(self.left()[0], 0)
+            with mock.patch("host.upkeep._SILENCE", -1):
+                self.open().upkeep.reap(grace=0)
+            with self.assertRaises(TryAgain):
+                self.store(content=b"late")
+            self.store(content=b"again")
+        self.assertEqual(self.call("GET", "/cdmi/o").content, b"again")
+        self.assert_sound()
+
     def test_many_writers_of_one_name_leave_one_object_whole(self) -> None:
         texts = [bytes([65 + i]) * 200_000 for i in range(6)]
         at_once(*[lambda text=text: self.store(content=text) for text in texts])
