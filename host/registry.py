@@ -154,7 +154,8 @@ def _forget_locations(connection: Connection, module: str, removed: list[str]) -
     :raises Conflict: something is still to be brought to another one, maybe from there.
     """
     mine = exists().where(data.c.id == copies.c.data, data.c.module == module)
-    waiting = select(copies.c.data).where(mine, copies.c.location.not_in(removed)).limit(1)
+    kept = exists().where(data.c.id == copies.c.data, data.c.module == module, data.c.state == KEPT)
+    waiting = select(copies.c.data).where(kept, copies.c.location.not_in(removed)).limit(1)
     if connection.execute(waiting).first() is not None:
         raise Conflict(f"vendor module {module!r}: not everything has been brought to its other locations yet")
     connection.execute(delete(copies).where(mine, copies.c.location.in_(removed)))

@@ -8,9 +8,10 @@ import logging
 import time
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, select, update
 
 from host.body import Body
+from host.catalogue import contents
 from host.catalogue.engine import Catalogue
 from host.catalogue.schema import KEPT, copies, data
 from host.errors import HostError
@@ -32,21 +33,22 @@ class Replication:
         self._catalogue = catalogue
         self._loader = loader
         self._process = process
+        self._taken: tuple[int, str] | None = None
 
     def work(self) -> tuple[int, int]:
-        """Bring everything that is due to its location.
+        """Bring everything that is due to its location. It is for one thread of a process.
 
         :returns: how many copies arrived, and how many did not.
         """
+        if self._taken is not None:  # the catalogue was away in the middle of it, and no other process takes it
+            self._free(*self._taken)
         arrived = failed = 0
         while batch := self._due():
             for identity, location, attempts in batch:
-                if not self._take(identity, location):
-                    continue
-                if self._bring(identity, location, attempts):
-                    arrived += 1
-                else:
-                    failed += 1
+                if self._take(identity, location):
+                    is_there = self._bring(identity, location, attempts)
+                    arrived, failed = arrived + is_there, failed + (not is_there)
+                self._taken = None
         return arrived, failed
 
     def status(self) -> list[dict[str, Any]]:
@@ -72,14 +74,23 @@ class Replication:
 
     def _take(self, identity: int, location: str) -> bool:
         """Take a row for this process, and tell whether it was there and free."""
-        mine = (copies.c.data == identity, copies.c.location == location, copies.c.process.is_(None))
+        self._taken = (identity, location)
+        free = (copies.c.data == identity, copies.c.location == location, copies.c.process.is_(None))
         with self._catalogue.writing() as connection:
-            return bool(connection.execute(update(copies).where(*mine).values(process=self._process)).rowcount)
+            return bool(connection.execute(update(copies).where(*free).values(process=self._process)).rowcount)
+
+    def _free(self, identity: int, location: str) -> None:
+        with self._catalogue.writing() as connection:
+            connection.execute(update(copies).where(*self._mine(identity, location)).values(process=None))
+        self._taken = None
+
+    def _mine(self, identity: int, location: str) -> tuple[ColumnElement[bool], ...]:
+        return copies.c.data == identity, copies.c.location == location, copies.c.process == self._process
 
     def _bring(self, identity: int, location: str, attempts: int) -> bool:
-        mine = (copies.c.data == identity, copies.c.location == location)
+        mine = self._mine(identity, location)
         try:
-            self._copy(identity, location)
+            brought = self._copy(identity, location)
         except HostError as error:
             log.warning("data %d does not come to %r: %s", identity, location, reason(error.__cause__ or error))
             pause = min(_LONGEST, 2 ** min(attempts + 1, 30))
@@ -88,18 +99,26 @@ class Replication:
                 connection.execute(update(copies).where(*mine).values(values))
             return False
         with self._catalogue.writing() as connection:
-            connection.execute(delete(copies).where(*mine))
+            is_mine = bool(connection.execute(delete(copies).where(*mine)).rowcount)
+            if brought is not None and not is_mine:
+                # This process was taken for dead: so the data may have been deleted there before it came.
+                kept = select(data.c.id).where(data.c.id == identity, data.c.state == KEPT)
+                if connection.scalar(kept) is None:
+                    contents.waste_again(connection, brought.module, brought.module_data)
         return True
 
-    def _copy(self, identity: int, location: str) -> None:
-        """Bring data to a location, unless something else did or nobody wants it any more."""
+    def _copy(self, identity: int, location: str) -> Row[Any] | None:
+        """Bring data to a location, unless something else did or nobody wants it any more.
+
+        :returns: the row of the data if it was brought.
+        """
         with self._catalogue.reading() as connection:
             row = connection.execute(select(data).where(data.c.id == identity, data.c.state == KEPT)).first()
         if row is None:
-            return
+            return None
         there = self._loader.guarded(row.module, location)
         if there.available(row.module_data):
-            return
+            return None
         error: HostError | None = None
         for source in self._loader.locations(row.module):
             if source == location:
@@ -107,14 +126,15 @@ class Replication:
             try:
                 window = Window(self._loader.guarded(row.module, source).open(row.module_data, row.size), 0, row.size)
             except HostError as failed:
-                error = failed
+                error = error or failed
                 continue
             try:
                 there.assign(row.module_data, Body(window, row.size))
-                return
+                return row
             except HostError as failed:
-                error = failed
+                error = error or failed
             finally:
                 window.close()
         if error is not None:
             raise error
+        return None

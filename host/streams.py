@@ -36,8 +36,11 @@ class Window:
         try:
             if first:
                 stream.seek(first)
-            if ahead:
-                self._ahead = self._read(ahead)
+            blocks = []
+            while ahead > 0 and self._left:  # a read may be short
+                blocks.append(self._read(ahead))
+                ahead -= len(blocks[-1])
+            self._ahead = b"".join(blocks)
         except BaseException:
             stream.close()
             raise

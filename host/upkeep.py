@@ -8,7 +8,8 @@ that were open when it became garbage come to their end.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, select, update
@@ -54,9 +55,17 @@ class Upkeep:
         """
         self.beat()
         for work, pause in ((self.beat, _BEAT), (self.reap, _BEAT), (self.replication.work, _PAUSE)):
-            thread = threading.Thread(target=self._repeat, args=(work, pause), name="upkeep", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            self._begin(work, pause)
+
+    @contextmanager
+    def living(self) -> Iterator[None]:
+        """Give signs of life for as long as the block runs, so that nobody takes from this process what it is at."""
+        self.beat()
+        self._begin(self.beat, _BEAT)
+        try:
+            yield
+        finally:
+            self.stop()
 
     def stop(self) -> None:
         """End the upkeep: what it is doing has some seconds to be done. What is not is done by others."""
@@ -159,6 +168,11 @@ class Upkeep:
                     if container is None:
                         return
                     left -= 1 + contents.clear(connection, container, left)
+
+    def _begin(self, work: Callable[[], object], pause: int) -> None:
+        thread = threading.Thread(target=self._repeat, args=(work, pause), name="upkeep", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _repeat(self, work: Callable[[], object], pause: int) -> None:
         while not self._stopped.wait(pause):

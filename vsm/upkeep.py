@@ -34,8 +34,9 @@ def run(options: argparse.Namespace) -> int:
             status = cloud.upkeep.status()
             print(json.dumps(status) if options.json else _told(status))
             return 0
-        arrived, late = cloud.upkeep.replication.work()
-        deleted, failed = cloud.upkeep.reap(options.grace)
+        with cloud.upkeep.living():
+            arrived, late = cloud.upkeep.replication.work()
+            deleted, failed = cloud.upkeep.reap(options.grace)
     finally:
         cloud.close()
     if options.json:

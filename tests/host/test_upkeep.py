@@ -4,11 +4,12 @@ import threading
 import time
 from unittest import mock
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from host import upkeep
-from host.database import garbage, pending, processes, reading, writing
-from tests.host.cloud import CloudTest
+from host.catalogue.schema import GARBAGE, PENDING, copies, data, detached, failures, processes
+from tests.files import CONTEXT
+from tests.host.cloud import CloudTest, where
 
 
 class UpkeepTest(CloudTest):
@@ -17,20 +18,37 @@ class UpkeepTest(CloudTest):
         self.put("/cdmi/o", b"newer")
         self.assertEqual(self.cloud.upkeep.reap(), (0, 0))
         self.assertEqual(self.stored(), [b"newer", b"old"])
-        with writing(self.cloud.engine) as connection:
-            connection.execute(update(garbage).values(since=int(time.time()) - upkeep.GRACE))
+        with self.cloud.catalogue.writing() as connection:
+            old = update(data).where(data.c.state == GARBAGE)
+            connection.execute(old.values(since=int(time.time()) - upkeep.GRACE))
         self.assertEqual(self.cloud.upkeep.reap(), (1, 0))
         self.assertEqual(self.stored(), [b"newer"])
 
+    def test_a_read_that_is_open_comes_to_its_end_in_the_grace_time(self) -> None:
+        self.put("/cdmi/o", b"old")
+        node = self.cloud.names.find(self.account(), where("/cdmi/o"))
+        assert node is not None
+        self.put("/cdmi/o", b"newer")
+        self.cloud.upkeep.reap()
+        window = self.cloud.vault.open(node.data)
+        self.assertEqual(window.read(), b"old")
+        window.close()
+
+    def test_more_garbage_than_is_read_at_a_time_is_deleted(self) -> None:
+        for number in range(7):
+            self.put("/cdmi/o", str(number).encode())
+        with mock.patch.object(upkeep, "_BATCH", 2):
+            self.assertEqual(self.cloud.upkeep.reap(grace=0), (6, 0))
+        self.assert_sound()
+
     def pend(self, process: str, age: int) -> None:
         module = self.cloud.loader.instance("default")
-        row = {"module": "default", "module_data": module.new_data({}), "process": process}
-        with writing(self.cloud.engine) as connection:
-            connection.execute(insert(pending).values(since=int(time.time()) - age, **row))
+        row = {"module": "default", "module_data": module.new_data(CONTEXT), "size": 0, "state": PENDING}
+        with self.cloud.catalogue.writing() as connection:
+            connection.execute(insert(data).values(since=int(time.time()) - age, process=process, **row))
 
     def left(self) -> int:
-        with reading(self.cloud.engine) as connection:
-            return len(connection.execute(select(pending)).all())
+        return self.states().get(PENDING, 0)
 
     def test_what_a_silent_process_was_storing_is_deleted(self) -> None:
         self.pend("dead", age=1000)
@@ -42,16 +60,16 @@ class UpkeepTest(CloudTest):
         other.upkeep.beat()
         other.upkeep.beat()
         self.pend(other.vault.process, age=1000)
-        self.pend("begun just now, by a process that has yet to give its first sign", age=1)
+        self.pend("begun just now", age=1)
         self.assertEqual(self.cloud.upkeep.reap(), (0, 0))
         self.assertEqual(self.left(), 2)
 
     def test_dead_processes_are_forgotten(self) -> None:
-        with writing(self.cloud.engine) as connection:
+        with self.cloud.catalogue.writing() as connection:
             connection.execute(insert(processes).values(id="dead", seen=int(time.time()) - 1000))
         self.cloud.upkeep.beat()
         self.cloud.upkeep.reap()
-        with reading(self.cloud.engine) as connection:
+        with self.cloud.catalogue.reading() as connection:
             self.assertEqual(list(connection.scalars(select(processes.c.id))), [self.cloud.vault.process])
 
     def test_a_module_that_does_not_load_is_tried_once_a_round(self) -> None:
@@ -90,7 +108,7 @@ class UpkeepTest(CloudTest):
             self.cloud.upkeep.stop()
 
     def test_one_failure_does_not_stop_the_rest(self) -> None:
-        self.configure("bad", "tests.host.vendor.Memory", {})
+        self.configure("bad", "tests.host.vendor.Memory")
         for name, policy in (("a", "bad"), ("b", "default")):
             self.cloud.accounts.put("alice", policy=policy)
             self.put(f"/cdmi/{name}")
@@ -99,3 +117,100 @@ class UpkeepTest(CloudTest):
             self.assertEqual(self.cloud.upkeep.reap(grace=0), (1, 1))
         self.assertEqual(self.stored(), [])
         self.assertEqual(self.cloud.upkeep.reap(grace=0), (1, 0))
+
+    def test_what_a_dead_process_had_taken_is_free_again_and_what_a_living_one_has_is_not(self) -> None:
+        self.cloud.upkeep.beat()
+        self.put("/cdmi/o")
+        long_ago = int(time.time()) - 1000
+        with self.cloud.catalogue.writing() as connection:
+            identity = connection.scalar(select(data.c.id))
+            row = {"data": identity, "due": 0, "attempts": 0}
+            for process in ("dead", self.cloud.vault.process, None):
+                connection.execute(insert(copies).values(**row, location=f"of {process}", process=process))
+        self.cloud.names.make_container(self.account(), where("/cdmi/c/"), {})
+        self.cloud.names.make_container(self.account(), where("/cdmi/d/"), {})
+        with mock.patch("host.names._AT_ONCE", 0):
+            for name in "cd":
+                self.cloud.names.remove(self.account(), where(f"/cdmi/{name}/"))
+        with self.cloud.catalogue.writing() as connection:
+            first, second = connection.scalars(select(detached.c.node))
+            for node, process in ((first, "dead"), (second, self.cloud.vault.process)):
+                mine = update(detached).where(detached.c.node == node)
+                connection.execute(mine.values(process=process, since=long_ago))
+        self.cloud.upkeep.reap()
+        with self.cloud.catalogue.reading() as connection:
+            taken = connection.scalars(select(copies.c.process).where(copies.c.process.is_not(None))).all()
+            self.assertEqual(taken, [self.cloud.vault.process])
+            self.assertEqual(connection.scalars(select(detached.c.node)).all(), [second])
+
+    def test_a_process_gives_signs_of_life_for_as_long_as_it_is_at_something(self) -> None:
+        beaten = threading.Semaphore(0)
+        beat = self.cloud.upkeep.beat
+
+        def count() -> None:
+            beat()
+            beaten.release()
+
+        with mock.patch.object(upkeep, "_BEAT", 0.01), mock.patch.object(self.cloud.upkeep, "beat", count):
+            with self.cloud.upkeep.living():
+                for _ in range(3):
+                    self.assertTrue(beaten.acquire(timeout=30))
+                self.pend(self.cloud.vault.process, age=1000)
+                self.assertEqual(self.open().upkeep.reap(), (0, 0))
+            self.assertFalse(any(thread.is_alive() for thread in self.cloud.upkeep._threads))
+
+    def test_garbage_that_is_being_brought_somewhere_is_left_until_it_has_come(self) -> None:
+        self.cloud.upkeep.beat()
+        self.put("/cdmi/o")
+        with self.cloud.catalogue.writing() as connection:
+            row = {"data": connection.scalar(select(data.c.id)), "location": "far", "due": 0, "attempts": 0}
+            connection.execute(insert(copies).values(**row, process=self.cloud.vault.process))
+        self.call("DELETE", "/cdmi/o")
+        self.assertEqual(self.cloud.upkeep.reap(grace=0), (0, 0))
+        self.assertEqual(self.stored(), [b"data"])
+        with self.cloud.catalogue.writing() as connection:
+            connection.execute(update(copies).values(process=None))
+        self.assertEqual(self.cloud.upkeep.reap(grace=0), (1, 0))
+        with self.cloud.catalogue.reading() as connection:
+            self.assertEqual(connection.scalar(select(func.count()).select_from(copies)), 0)
+
+    def test_wrong_passwords_of_long_ago_are_forgotten(self) -> None:
+        now = int(time.time())
+        with self.cloud.catalogue.writing() as connection:
+            for name, until in (("old", now - 4000), ("new", now - 3000)):
+                connection.execute(insert(failures).values(name=name, address="", count=1, until=until))
+        self.cloud.upkeep.reap()
+        with self.cloud.catalogue.reading() as connection:
+            self.assertEqual(connection.scalars(select(failures.c.name)).all(), ["new"])
+
+    def test_what_waits_is_told(self) -> None:
+        nothing = {"garbage": 0, "pending": 0, "removed_containers": 0, "copies": []}
+        self.assertEqual(self.cloud.upkeep.status(), nothing)
+        with mock.patch("host.reservations._MOST", 1):
+            self.put("/cdmi/o")
+            self.put("/cdmi/o")
+        self.pend("somebody", age=0)
+        self.call("PUT", "/cdmi/c/")
+        with mock.patch("host.names._AT_ONCE", 0):
+            self.call("DELETE", "/cdmi/c/")
+        self.assertEqual(self.cloud.upkeep.status(), {**nothing, "garbage": 1, "pending": 1, "removed_containers": 1})
+
+    def test_a_round_that_fails_is_tried_again_and_the_end_is_heard(self) -> None:
+        rounds, done = iter([OSError("away"), (0, 0)]), threading.Event()
+
+        def reap() -> None:
+            outcome = next(rounds, None)
+            if isinstance(outcome, Exception):
+                raise outcome
+            done.set()
+
+        with (
+            mock.patch.object(upkeep, "_BEAT", 0.01),
+            mock.patch.object(self.cloud.upkeep, "reap", reap),
+            self.assertLogs("host.upkeep", "ERROR") as log,
+        ):
+            self.cloud.upkeep.start()
+            self.assertTrue(done.wait(timeout=30))
+            self.cloud.upkeep.stop()
+        self.assertIn("upkeep failed", log.output[0])
+        self.assertFalse(any(thread.is_alive() for thread in self.cloud.upkeep._threads))
