@@ -11,12 +11,13 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from host.catalogue import contents, tree
 from host.catalogue.account import Account, by_name
 from host.catalogue.engine import Catalogue
 from host.catalogue.schema import accounts, nodes, vendor_modules
-from host.errors import Forbidden, Invalid, NotFound
+from host.errors import Conflict, Forbidden, Invalid, NotFound
 from host.lockout import Lockout
 
 __all__ = ["ADMINISTRATOR", "USER", "Accounts"]
@@ -63,7 +64,7 @@ class Accounts:
             failures, until = self._lockout.failures(name, address)
             self._lockout.require(until)
             if not self._verify(name, self._nobody if found is None else found[1], password) or found is None:
-                self._lockout.failed(name, address, failures)
+                self._lockout.failed(name, address)
                 self._read.pop((name, address), None)
                 return None
             if failures:
@@ -88,19 +89,23 @@ class Accounts:
             for no limit.
         :raises Invalid: a new account without password or policy, or a policy that is no module.
         :raises Forbidden: the administrator would not be one any more.
+        :raises Conflict: somebody else made the account, or removed its policy, at the same time.
         """
         if name == ADMINISTRATOR and values.get("role", ADMINISTRATOR) != ADMINISTRATOR:
             raise Forbidden("the administrator cannot become a user")
         if "password" in values:
             with self._hashing:
                 values["password"] = self._hasher.hash(values["password"])
-        with self._catalogue.writing() as connection:
-            _require_policy(connection, values)
-            is_new = connection.scalar(select(accounts.c.id).where(accounts.c.name == name)) is None
-            if is_new:
-                self._create(connection, name, values)
-            elif values:
-                connection.execute(update(accounts).where(accounts.c.name == name).values(values))
+        try:
+            with self._catalogue.writing() as connection:
+                _require_policy(connection, values)
+                is_new = connection.scalar(select(accounts.c.id).where(accounts.c.name == name)) is None
+                if is_new:
+                    self._create(connection, name, values)
+                elif values:
+                    connection.execute(update(accounts).where(accounts.c.name == name).values(values))
+        except IntegrityError as error:
+            raise Conflict("the user or the policy was changed meanwhile: try again") from error
         self._forget(name)
         return is_new
 

@@ -4,8 +4,10 @@ They are for a name and the address that the guesses come from: so nobody can lo
 """
 
 import time
+from contextlib import suppress
 
 from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from host.catalogue.engine import Catalogue
 from host.catalogue.schema import failures
@@ -41,13 +43,19 @@ class Lockout:
             seconds = int(left) + 1
             raise TooMany(f"too many wrong passwords: try again in {seconds} seconds", Retry_After=str(seconds))
 
-    def failed(self, name: str, address: str, before: int) -> None:
-        """Note a wrong password, after ``before`` other ones."""
-        pause = min(_LONGEST, 2 ** (before - _FREE + 1)) if before >= _FREE - 1 else 0
-        values = {"count": before + 1, "until": int(time.time()) + pause}
+    def failed(self, name: str, address: str) -> None:
+        """Note a wrong password."""
+        mine = _mine(name, address)
+        count = select(failures.c.count).where(*mine).with_for_update()
         with self._catalogue.writing() as connection:
-            if not connection.execute(update(failures).where(*_mine(name, address)).values(values)).rowcount:
-                connection.execute(insert(failures).values(name=name[:64], address=address, **values))
+            before = connection.scalar(count)
+            if before is None:
+                with suppress(IntegrityError), connection.begin_nested():  # another process may be quicker
+                    connection.execute(insert(failures).values(name=name[:64], address=address, count=0, until=0))
+                before = connection.scalar(count) or 0
+            pause = min(_LONGEST, 2 ** (before - _FREE + 1)) if before >= _FREE - 1 else 0
+            values = {"count": before + 1, "until": int(time.time()) + pause}
+            connection.execute(update(failures).where(*mine).values(values))
 
     def forgive(self, name: str, address: str) -> None:
         """Forget the wrong passwords before a right one."""

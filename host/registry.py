@@ -32,7 +32,8 @@ class Registry:
 
         :param locations: the arguments of each location; one alone has the name "".
         :raises Invalid: the class does not import, is no storage module or refuses its arguments.
-        :raises Conflict: a location is to be removed, and not everything has been brought to the others.
+        :raises Conflict: a location is to be removed, and not everything has been brought to the others; or somebody
+            else added the module at the same time.
         """
         cls = load_class(dotted)
         bound = {location: bind(cls, arguments) for location, arguments in locations.items()}
@@ -48,8 +49,11 @@ class Registry:
         instances = {location: construct(cls, arguments) for location, arguments in bound.items()}
         edition = uuid.uuid4().hex
         new = Configuration(name, dotted, description, bound, edition)
-        with self._catalogue.writing() as connection:
-            _write(connection, new)
+        try:
+            with self._catalogue.writing() as connection:
+                _write(connection, new)
+        except IntegrityError as error:
+            raise Conflict(f"vendor module {name!r} was added by somebody else just now: try again") from error
         self._loader.keep(name, edition, instances)
 
     def names(self) -> list[str]:

@@ -154,7 +154,7 @@ def clear(connection: Connection, container: str, limit: int) -> int:
 
     A container in it becomes a detached one itself; so each step is as small as ``limit`` has it.
 
-    :returns: how many were removed, fewer than ``limit`` if that was all; and the containers among them.
+    :returns: how many were removed; fewer than ``limit`` if that was all.
     """
     waiting, removed = [container], 0
     while waiting and removed < limit:

@@ -172,9 +172,8 @@ class MembersTest(CloudTest):
         self.assertEqual(self.admin("PUT", f"{MEMBERS}/bob", body).status_code, 201)
         self.assertEqual(self.admin("PUT", f"{MEMBERS}/bob", {"password": "other"}).status_code, 204)
         shown = self.admin("GET", f"{MEMBERS}/bob")
-        self.assertEqual(
-            shown.json, {"name": "bob", "role": "user", "policy": "default", "quota": 10, "used": 0, "objects": 0}
-        )
+        expected = {"name": "bob", "role": "user", "policy": "default", "used": 0, "quota": 10, "objects": 0}
+        self.assertEqual(shown.json, expected)
         self.assertNotIn("other", shown.text)
         self.assertEqual(self.admin("GET", f"{MEMBERS}/").json["children"], ["administrator", "alice", "bob"])
         self.assert_refused(self.call("GET", "/cdmi/", user="bob:builder"), 401)

@@ -11,6 +11,7 @@ from host.vault import Facts, Stored
 from tests.files import objects_in
 from tests.host.cloud import CloudTest, where
 from tests.host.places import PlacesTest
+from tests.host.threads import at_once
 
 
 class LocationsTest(PlacesTest):
@@ -80,6 +81,18 @@ class LocationsTest(PlacesTest):
         with self.assertRaisesRegex(TryAgain, "send it again"):
             self.while_storing(lambda: self.locate("b", "c"))
         self.assertIsNone(self.cloud.names.find(self.account(), where("/cdmi/p")))
+
+    def test_uploads_while_one_is_added_come_there_all(self) -> None:
+        self.locate("a")
+
+        def upload(number: int) -> None:
+            for turn in range(5):
+                self.store(f"/cdmi/o{number}.{turn}", b"data")
+
+        outcomes = at_once(*[lambda n=n: upload(n) for n in range(6)], lambda: self.locate("a", "b"))
+        self.assertEqual(outcomes, [None] * 7)
+        self.work()
+        self.assertEqual((len(self.kept["a"]), self.kept["b"]), (30, self.kept["a"]))
 
     def while_storing(self, work: Any) -> Stored:
         class Meanwhile(io.BytesIO):
