@@ -25,7 +25,7 @@ from tests.host.vendor import Memory
 NAMES = st.sampled_from(["a", "b", "é", "\uffff", "🐢"])
 CONTENTS = st.binary(max_size=20)
 INDEX = st.integers(0, 30)
-THOROUGH = settings(max_examples=40, stateful_step_count=25, deadline=None, database=None)
+THOROUGH = settings(max_examples=30, stateful_step_count=25, deadline=None, database=None)
 
 
 @dataclass
