@@ -166,7 +166,9 @@ class HangingTest(CloudTest):
             return 0
 
         with mock.patch.object(Hanging, "method", hangs):
-            return at_once(*[work] * 6, alice)[:-1]
+            *statuses, others = at_once(*[work] * 6, alice)
+        self.assertEqual(others, 0)
+        return statuses
 
     def test_others_are_served_and_all_recovers(self) -> None:
         for method in ("new_data", "assign", "get_size"):
