@@ -1,68 +1,18 @@
-"""Names: what is moved, copied and removed, also while others do so."""
+"""Names that are moved and removed, also while others do so, and who sees them."""
 
-import io
+import functools
 from collections.abc import Callable
-from contextlib import closing
-from typing import Any
 from unittest import mock
 
-from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
-
-from host.body import Body
-from host.catalogue import contents
-from host.catalogue.node import Node
-from host.catalogue.schema import detached
-from host.errors import Conflict, Forbidden, Full, NotFound, PreconditionFailed
-from host.names import Names
+from host.catalogue.account import Account
+from host.cloud import Cloud
+from host.errors import Conflict, Forbidden, NotFound, PreconditionFailed
 from host.vault import Facts, Target
 from host.wire.conditions import Conditions
 from host.wire.path import Path
-from tests.host.cloud import CloudTest, where
+from tests.host.cloud import where
+from tests.host.named import NamesTest
 from tests.host.threads import at_once
-
-
-class NamesTest(CloudTest):
-    def setUp(self) -> None:
-        super().setUp()
-        self.names = self.cloud.names
-        self.alice = self.account()
-
-    def container(self, path: str, *objects: str) -> Node:
-        """Make a container with objects, whose data is their names."""
-        made = self.names.make_container(self.alice, where(path), {})
-        for name in objects:
-            self.store(f"{path}{name}", name.encode())
-        return made
-
-    def listed(self, path: str = "/cdmi/") -> list[str]:
-        return [name for page in self.names.pages(self.found(path)) for name in page]
-
-    def found(self, path: str) -> Node:
-        node = self.names.find(self.alice, where(path))
-        assert node is not None, path
-        return node
-
-    def content(self, path: str) -> bytes:
-        with closing(self.cloud.vault.open(self.found(path).data)) as window:
-            return window.read()
-
-    def move(self, source: str, to: str, facts: Facts | None = None, **more: Any) -> bool:
-        return self.names.move(self.alice, where(source), where(to), facts or Facts(), **more)
-
-    def copy(self, source: str, to: str) -> Node:
-        return self.names.copy_container(self.alice, self.found(source), where(to), None)
-
-    def by_id(self, identity: str, *names: str) -> Path:
-        return Path(names, slash=False, id=identity)
-
-    def hidden(self) -> list[Any]:
-        """Return the containers that no name leads to."""
-        with self.cloud.catalogue.reading() as connection:
-            return list(connection.execute(select(detached)))
-
-    def count(self, path: str = "/cdmi/") -> int:
-        return self.names.count(self.found(path))
 
 
 class MoveTest(NamesTest):
@@ -148,139 +98,6 @@ class MoveTest(NamesTest):
                 self.move(source, to)
         with self.assertRaises(Forbidden):
             self.names.move(self.alice, self.by_id(self.alice.unnamed), where("/cdmi/x/"), Facts())
-
-
-class CopyTest(NamesTest):
-    def test_a_copy_is_whole_and_of_its_own(self) -> None:
-        self.container("/cdmi/a/", *"pqrs")
-        self.container("/cdmi/a/b/", "o")
-        self.names.change(self.alice, where("/cdmi/a/b/"), Facts(metadata={"k": "v"}))
-        with mock.patch("host.names.LISTED", 2):
-            made = self.copy("/cdmi/a/", "/cdmi/c/")
-        self.assertEqual(made, self.found("/cdmi/c/"))
-        self.names.remove(self.alice, where("/cdmi/a/"))
-        self.assertEqual(self.listed("/cdmi/c/"), ["b/", *"pqrs"])
-        self.assertEqual((self.content("/cdmi/c/b/o"), self.found("/cdmi/c/b/").metadata), (b"o", {"k": "v"}))
-        self.assertEqual(self.cloud.accounts.describe("alice")["objects"], 5)
-        self.assert_sound()
-
-    def test_a_container_can_be_copied_into_itself(self) -> None:
-        self.container("/cdmi/a/", "o")
-        self.container("/cdmi/a/b/")
-        for _ in range(2):
-            self.copy("/cdmi/a/", "/cdmi/a/b/copy/")
-            self.assertEqual(self.listed("/cdmi/a/b/copy/"), ["b/", "o"])
-            self.move("/cdmi/a/b/copy/", "/cdmi/kept/")
-            self.names.remove(self.alice, where("/cdmi/kept/"))
-        self.assert_sound()
-
-    def test_the_place_must_be_free_before_and_after(self) -> None:
-        self.container("/cdmi/a/", "o")
-        for to, error in (("/cdmi/a/", Conflict), ("/cdmi/a/o", Conflict), ("/cdmi/none/x/", NotFound)):
-            with self.subTest(to), self.assertRaises(error):
-                self.copy("/cdmi/a/", to)
-        self.meanwhile(lambda: self.store("/cdmi/c"))
-        with self.assertRaises(Conflict):
-            self.copy("/cdmi/a/", "/cdmi/c/")
-        self.assertEqual(self.hidden(), [])
-        self.assert_sound()
-        self.assertEqual(self.stored(), [b"data", b"o"])
-
-    def meanwhile(self, work: Callable[[], object]) -> None:
-        """Have something happen once all is copied, and before the copy gets its name."""
-        copy = Names._copy_children
-
-        def copy_then_work(*arguments: Any) -> None:
-            copy(*arguments)
-            work()
-
-        self.enterContext(mock.patch.object(Names, "_copy_children", copy_then_work))
-
-    def test_a_copy_that_fails_leaves_nothing(self) -> None:
-        self.container("/cdmi/a/", *"opqr")
-        self.container("/cdmi/a/b/", "s")
-        self.cloud.accounts.put("alice", quota=8)
-        with self.assertRaises(Full), mock.patch("host.names._AT_ONCE", 2):
-            self.copy("/cdmi/a/", "/cdmi/c/")
-        self.assertEqual((self.listed(), self.count()), (["a/"], 1))
-        self.assert_sound()
-        self.assertEqual(len(self.stored()), 5)
-
-    def test_a_copy_is_seen_by_nobody_before_it_is_whole(self) -> None:
-        self.container("/cdmi/a/", "o")
-
-        def look() -> None:
-            (row,) = self.hidden()
-            self.assertIsNone(self.names.find(self.alice, where("/cdmi/c/")))
-            with self.assertRaises(NotFound):
-                self.names.find(self.alice, self.by_id(row.node))
-            with self.assertRaises(NotFound):
-                self.names.find(self.alice, self.by_id(row.node, "o"))
-
-        self.meanwhile(look)
-        self.copy("/cdmi/a/", "/cdmi/c/")
-
-    def test_a_copy_that_was_given_up_is_not_taken_for_whole(self) -> None:
-        self.container("/cdmi/a/", *"opqr")
-
-        def give_up() -> None:
-            self.cloud.upkeep._bury(2**40)
-            (row,) = self.hidden()
-            with self.cloud.catalogue.writing() as connection:
-                self.assertEqual(contents.clear(connection, row.node, 2), 2)
-
-        self.meanwhile(give_up)
-        with self.assertRaisesRegex(NotFound, "given up"):
-            self.copy("/cdmi/a/", "/cdmi/c/")
-        self.assertEqual(self.listed(), ["a/"])
-        self.assert_sound()
-
-    def test_a_copy_whose_name_was_given_although_that_raised_stays(self) -> None:
-        self.container("/cdmi/a/", "o")
-        commit = self.cloud.catalogue.commit
-
-        def commit_then_raise(*arguments: Any, **more: Any) -> None:
-            commit(*arguments, **more)
-            raise OperationalError("COMMIT", {}, Exception("the connection broke"))
-
-        self.meanwhile(mock.patch.object(self.cloud.catalogue, "commit", commit_then_raise).start)
-        self.addCleanup(mock.patch.stopall)
-        with self.assertRaises(OperationalError):
-            self.copy("/cdmi/a/", "/cdmi/c/")
-        self.assertEqual(self.content("/cdmi/c/o"), b"o")
-        self.assertEqual(self.count(), 2)
-        self.assert_sound()
-
-    def test_what_is_removed_while_it_is_copied_is_left_out(self) -> None:
-        self.container("/cdmi/a/", "o", "p")
-        copy = self.cloud.vault.copy
-
-        def copy_after_a_removal(*arguments: Any) -> Any:
-            if "p" in self.listed("/cdmi/a/"):
-                self.names.remove(self.alice, where("/cdmi/a/p"))
-            return copy(*arguments)
-
-        with mock.patch.object(self.cloud.vault, "copy", copy_after_a_removal):
-            self.copy("/cdmi/a/", "/cdmi/c/")
-        self.assertEqual(self.listed("/cdmi/c/"), ["o"])
-        self.assert_sound()
-
-    def test_the_container_above_is_removed_meanwhile(self) -> None:
-        self.container("/cdmi/a/", "o")
-        self.container("/cdmi/b/")
-        self.meanwhile(lambda: self.names.remove(self.alice, where("/cdmi/b/")))
-        with self.assertRaises(NotFound):
-            self.copy("/cdmi/a/", "/cdmi/b/c/")
-        self.assert_sound()
-
-    def test_the_account_is_removed_meanwhile(self) -> None:
-        self.container("/cdmi/a/", "o")
-        source = self.found("/cdmi/a/")
-        self.cloud.accounts.remove("alice")
-        with self.assertRaises(NotFound):
-            self.names.copy_container(self.alice, source, where("/cdmi/c/"), None)
-        self.assert_sound()
-        self.assertEqual(self.stored(), [])
 
 
 class RemoveTest(NamesTest):
@@ -370,6 +187,37 @@ class RemoveTest(NamesTest):
         self.assertEqual(outcomes, [None] * 6)
         self.assert_sound()
 
+    def test_two_processes_and_upkeep_at_once_wait_for_each_other_in_no_circle(self) -> None:
+        self.cloud.accounts.put("bob", password="p", policy="default")
+        accounts = [self.alice, self.account("bob")]
+        clouds = [self.cloud, self.open()]
+        for account in accounts:
+            self.names.make_container(account, where("/cdmi/a/"), {})
+
+        def user(cloud: Cloud, account: Account) -> None:
+            for number in range(6):
+                try:
+                    target = Target(account, where(f"/cdmi/a/o{number % 2}"))
+                    cloud.vault.store(target, self.body(), Facts)
+                    inner = cloud.names.make_container(account, where("/cdmi/a/"), {}, is_inside=True)
+                    cloud.vault.store(Target(account, self.by_id(inner.id, "o")), self.body(), Facts)
+                    cloud.names.move(account, self.by_id(inner.id), where("/cdmi/b/"), Facts())
+                    cloud.names.copy_container(account, inner, where(f"/cdmi/c{number}/"), None)
+                    cloud.names.remove(account, where("/cdmi/b/"))
+                except (Conflict, NotFound):
+                    continue
+
+        def upkeep(cloud: Cloud) -> None:
+            for _ in range(6):
+                cloud.upkeep.reap(grace=0)
+
+        users = [functools.partial(user, cloud, account) for cloud in clouds for account in accounts]
+        with mock.patch("host.names._AT_ONCE", 1):
+            outcomes = at_once(*users, *users, *[functools.partial(upkeep, cloud) for cloud in clouds])
+        self.assertEqual(outcomes, [None] * 10)
+        clouds[1].vault.close()
+        self.assert_sound()
+
 
 class OthersTest(NamesTest):
     """Nobody sees another's tree."""
@@ -406,6 +254,3 @@ class OthersTest(NamesTest):
             self.cloud.vault.store(Target(self.alice, where("/cdmi/o")), self.body(), Facts)
         self.assert_sound()
         self.assertEqual(self.stored(), [])
-
-    def body(self) -> Body:
-        return Body(io.BytesIO(b"data"), 4)
