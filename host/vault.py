@@ -194,7 +194,8 @@ class Vault:
 
     def close(self) -> None:
         """Give up what was reserved and not used."""
-        self._reservations.release()
+        with suppress(SQLAlchemyError):  # the catalogue is away: upkeep finds it, once this process is gone
+            self._reservations.release()
 
     def _store(self, target: Target, fill: Callable[[GuardedModule, str], int], facts: Callable[[], Facts]) -> Stored:
         self._settle()
@@ -283,7 +284,7 @@ class Vault:
             self._unsettled.append((reserved, is_sure))
             return
         if not was_pending and is_sure:
-            self._reservations.release()  # this process was taken for dead: so what it had noted is gone, too
+            self.close()  # this process was taken for dead: so what it had noted is gone, too
         if module is None or not was_pending:
             return
         with suppress(HostError, SQLAlchemyError):  # upkeep says what is wrong, when it fails too
