@@ -22,7 +22,8 @@ def make(catalogue: Catalogue) -> bool:
             return False
         metadata.create_all(connection)
         # As Alembic has it, which reads it here.
-        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+        key = "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)"
+        connection.execute(text(f"CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, {key})"))
         connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": NEWEST})
         return True
 

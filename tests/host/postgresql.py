@@ -5,7 +5,7 @@ import unittest
 from typing import TYPE_CHECKING
 
 from host.catalogue.engine import Catalogue
-from host.catalogue.upgrade import make
+from host.catalogue.version import make
 from tests.postgresql import database, server
 
 __all__ = ["OnPostgresql"]

@@ -43,14 +43,14 @@ class CopyTest(NamesTest):
         for to, error in (("/cdmi/a/", Conflict), ("/cdmi/a/o", Conflict), ("/cdmi/none/x/", NotFound)):
             with self.subTest(to), self.assertRaises(error):
                 self.copy("/cdmi/a/", to)
-        self.meanwhile(lambda: self.store("/cdmi/c"))
+        self.while_copying(lambda: self.store("/cdmi/c"))
         with self.assertRaises(Conflict):
             self.copy("/cdmi/a/", "/cdmi/c/")
         self.assertEqual(self.hidden(), [])
         self.assert_sound()
         self.assertEqual(self.stored(), [b"data", b"o"])
 
-    def meanwhile(self, work: Callable[[], object]) -> None:
+    def while_copying(self, work: Callable[[], object]) -> None:
         """Have something happen once all is copied, and before the copy gets its name."""
         copy = Names._copy_children
 
@@ -81,7 +81,7 @@ class CopyTest(NamesTest):
             with self.assertRaises(NotFound):
                 self.names.find(self.alice, self.by_id(row.node, "o"))
 
-        self.meanwhile(look)
+        self.while_copying(look)
         self.copy("/cdmi/a/", "/cdmi/c/")
 
     def test_a_copy_that_was_given_up_is_not_taken_for_whole(self) -> None:
@@ -93,7 +93,7 @@ class CopyTest(NamesTest):
             with self.cloud.catalogue.writing() as connection:
                 self.assertEqual(contents.clear(connection, row.node, 2), 2)
 
-        self.meanwhile(give_up)
+        self.while_copying(give_up)
         with self.assertRaisesRegex(NotFound, "given up"):
             self.copy("/cdmi/a/", "/cdmi/c/")
         self.assertEqual(self.listed(), ["a/"])
@@ -107,7 +107,7 @@ class CopyTest(NamesTest):
             commit(*arguments, **more)
             raise OperationalError("COMMIT", {}, Exception("the connection broke"))
 
-        self.meanwhile(mock.patch.object(self.cloud.catalogue, "commit", commit_then_raise).start)
+        self.while_copying(mock.patch.object(self.cloud.catalogue, "commit", commit_then_raise).start)
         self.addCleanup(mock.patch.stopall)
         with self.assertRaises(OperationalError):
             self.copy("/cdmi/a/", "/cdmi/c/")
@@ -132,7 +132,7 @@ class CopyTest(NamesTest):
     def test_the_container_above_is_removed_meanwhile(self) -> None:
         self.container("/cdmi/a/", "o")
         self.container("/cdmi/b/")
-        self.meanwhile(lambda: self.names.remove(self.alice, where("/cdmi/b/")))
+        self.while_copying(lambda: self.names.remove(self.alice, where("/cdmi/b/")))
         with self.assertRaises(NotFound):
             self.copy("/cdmi/a/", "/cdmi/b/c/")
         self.assert_sound()

@@ -82,8 +82,8 @@ class MoveTest(NamesTest):
         with self.assertRaises(PreconditionFailed):
             self.move("/cdmi/o", "/cdmi/p", conditions=Conditions(none_match=("*",)))
         with self.assertRaises(PreconditionFailed):
-            self.move("/cdmi/o", "/cdmi/q", conditions=Conditions(match=(etag,)))
-        self.move("/cdmi/o", "/cdmi/p", conditions=Conditions(match=(etag,)))
+            self.move("/cdmi/o", "/cdmi/q", conditions=Conditions(match=(f'"{etag}"',)))
+        self.move("/cdmi/o", "/cdmi/p", conditions=Conditions(match=(f'"{etag}"',)))
         self.assertEqual(self.listed(), ["p"])
 
     def test_what_is_not_there_or_is_the_root_is_not_moved(self) -> None:
@@ -165,10 +165,10 @@ class RemoveTest(NamesTest):
     def test_conditions_and_a_slash_after_an_object(self) -> None:
         etag = self.store("/cdmi/o").etag
         with self.assertRaises(PreconditionFailed):
-            self.names.remove(self.alice, where("/cdmi/o"), Conditions(match=("other",)))
+            self.names.remove(self.alice, where("/cdmi/o"), Conditions(match=('"other"',)))
         with self.assertRaises(NotFound):
             self.names.remove(self.alice, where("/cdmi/o/"))
-        self.names.remove(self.alice, where("/cdmi/o"), Conditions(match=(etag,)))
+        self.names.remove(self.alice, where("/cdmi/o"), Conditions(match=(f'"{etag}"',)))
         self.assertEqual(self.listed(), [])
 
     def test_many_at_once_leave_all_that_is_counted_right(self) -> None:

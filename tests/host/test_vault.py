@@ -217,7 +217,7 @@ class VaultTest(CloudTest):
         for condition, error in (("conditions", PreconditionFailed), ("etag", Conflict)):
             etag = self.store(content=b"first").etag
             is_etag = condition == "etag"
-            target = self.target(etag=etag) if is_etag else self.target(conditions=Conditions(match=(etag,)))
+            target = self.target(etag=etag) if is_etag else self.target(conditions=Conditions(match=(f'"{etag}"',)))
             self.cloud.vault.look(target)
             body = self.while_reading(lambda: self.store(content=b"quicker"))
             with self.assertRaises(error):

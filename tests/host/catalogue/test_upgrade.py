@@ -2,21 +2,25 @@
 
 import json
 import re
+import subprocess
+import sys
 from typing import Any
 from unittest import mock
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from falcon import testing
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from host.application import create
-from host.catalogue import pages, schema, tree, upgrade
+from host.catalogue import pages, schema, tree, upgrade, version
 from host.catalogue.engine import Catalogue
 from host.settings import SettingsError, load
 from tests.host.catalogue.old import MANY, OldCatalogue
 from tests.host.cloud import MEMBERS, CloudTest
 from tests.host.consistency import faults
+from tests.server import ROOT, environment
 
 NEWEST = "0002"
 
@@ -75,35 +79,43 @@ class UpgradeTest(CloudTest):
             self.assertEqual(differences(connection), [])
             migrated = description(connection)
         self.drop()
-        self.assertTrue(upgrade.make(self.catalogue))
+        self.assertTrue(version.make(self.catalogue))
         with self.catalogue.writing() as connection:
             self.assertEqual(differences(connection), [])
             self.assertEqual(description(connection), migrated)
 
+    def test_a_server_needs_the_newest_of_the_migrations_and_no_alembic(self) -> None:
+        self.assertEqual(version.NEWEST, ScriptDirectory(str(upgrade._SCRIPTS)).get_current_head())
+        program = "import sys, host.wsgi; print('alembic' in sys.modules)"
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, env=environment(), capture_output=True, text=True
+        )
+        self.assertEqual(done.stdout, "False\n", done.stderr)
+
     def test_a_difference_would_be_seen(self) -> None:
-        upgrade.make(self.catalogue)
+        version.make(self.catalogue)
         self.run_sql("ALTER TABLE failures ADD COLUMN more TEXT")
         self.run_sql("DROP INDEX copies_due")
         with self.catalogue.writing() as connection:
             self.assertEqual(len(differences(connection)), 2)
 
     def test_a_new_catalogue_is_made_once_and_is_of_the_newest_version(self) -> None:
-        self.assertTrue(upgrade.make(self.catalogue))
-        self.assertFalse(upgrade.make(self.catalogue))
-        upgrade.require_current(self.catalogue)
+        self.assertTrue(version.make(self.catalogue))
+        self.assertFalse(version.make(self.catalogue))
+        version.require_current(self.catalogue)
         self.assertEqual(upgrade.upgrade(self.catalogue), (NEWEST, NEWEST))
 
     def test_an_empty_an_older_and_a_newer_one_are_refused(self) -> None:
         with self.assertRaisesRegex(SettingsError, "empty"):
-            upgrade.require_current(self.catalogue)
+            version.require_current(self.catalogue)
         self.old()
         with self.assertRaisesRegex(SettingsError, "version 0001.*wants 0002.*vsm upgrade"):
-            upgrade.require_current(self.catalogue)
+            version.require_current(self.catalogue)
         upgrade.upgrade(self.catalogue)
         self.run_sql("UPDATE alembic_version SET version_num = '9999'")
         with self.assertRaisesRegex(SettingsError, "version 9999"):
-            upgrade.require_current(self.catalogue)
-        with self.assertRaisesRegex(SettingsError, "version 9999, which this program does not know"):
+            version.require_current(self.catalogue)
+        with self.assertRaisesRegex(SettingsError, "version 9999, and this program is older"):
             upgrade.upgrade(self.catalogue)
 
     def test_a_catalogue_of_0_1_0_gets_the_tables_of_the_schema(self) -> None:
@@ -114,7 +126,7 @@ class UpgradeTest(CloudTest):
             self.assertEqual(faults(connection), [])
             upgraded = description(connection)
         self.drop()
-        upgrade.make(self.catalogue)
+        version.make(self.catalogue)
         with self.catalogue.writing() as connection:
             self.assertEqual(upgraded, description(connection))
 
