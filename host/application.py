@@ -182,6 +182,7 @@ def _refuse(request: Request, response: Response, error: Exception, _: dict[str,
         log.error("%s: %s %r: %s", identity, request.method, request.path, error, exc_info=cause)
     response.status = falcon.code_to_http_status(status)
     response.set_headers(headers)
+    response.set_header("X-Request-ID", identity)  # falcon refuses some requests before they come to the door
     response.content_type = "application/json"
     response.stream = None
     response.data = json.dumps({"error": text, "id": identity}).encode()

@@ -41,7 +41,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             log.error("%s: a request failed outside the application", identity, exc_info=exc)
         body = json.dumps({"error": text, "id": identity})
         head = f"HTTP/1.1 {status} {text}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        head += f"X-Request-ID: {identity}\r\nContent-Length: {len(body)}\r\n\r\n"
         try:
-            write_nonblock(client, f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+            write_nonblock(client, f"{head}{body}".encode())
         except OSError as error:
             log.debug("%s: the client is gone: %s", identity, error)

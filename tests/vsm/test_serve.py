@@ -178,6 +178,7 @@ class ServeTest(ServerTest):
                 head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
                 self.assertIn(f" {status} ".encode(), head.splitlines()[0])
                 self.assertEqual(json.loads(body).keys(), {"error", "id"})
+                self.assertIn(f"X-Request-ID: {json.loads(body)['id']}".encode(), head)
 
     def test_a_connection_that_brings_nothing_is_given_up(self) -> None:
         server = self.serve(stalled=1)

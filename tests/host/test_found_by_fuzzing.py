@@ -1,0 +1,17 @@
+"""Requests that were answered wrongly once: tests/host/fuzz.py found them."""
+
+import json
+from typing import Any
+
+from falcon import testing
+
+from tests.host.cloud import CloudTest
+
+
+class FoundByFuzzingTest(CloudTest):
+    def test_an_error_before_the_door_has_the_id_of_the_request_too(self) -> None:
+        for method, path in (("WEBSOCKET", "/cdmi/o"), ("OPTIONS", "*")):
+            started: list[Any] = []
+            env = {**testing.create_environ(), "REQUEST_METHOD": method, "PATH_INFO": path}
+            body = b"".join(self.client.app(env, lambda *given, to=started: to.extend(given)))
+            self.assertEqual(dict(started[1])["x-request-id"], json.loads(body)["id"])
