@@ -99,7 +99,7 @@ class Writing:
             self._created(exchange, node, with_body=exchange.content_type == CONTAINER)
             return
         if not node.container:
-            raise Conflict(f"{where.names[-1]!r} is an object")
+            raise Conflict(f"{where.url} is an object")
         if facts.metadata is not None or facts.items is not None:
             self._names.change(account, where, facts, exchange.conditions)
         exchange.response.status = HTTP_204

@@ -15,3 +15,9 @@ class FoundByFuzzingTest(CloudTest):
             env = {**testing.create_environ(), "REQUEST_METHOD": method, "PATH_INFO": path}
             body = b"".join(self.client.app(env, lambda *given, to=started: to.extend(given)))
             self.assertEqual(dict(started[1])["x-request-id"], json.loads(body)["id"])
+
+    def test_a_container_put_in_the_place_of_an_object_by_its_id_is_refused(self) -> None:
+        self.put("/cdmi/o")
+        identity = self.cdmi("GET", "/cdmi/o").json["objectID"]
+        result = self.cdmi("PUT", f"/cdmi/cdmi_objectid/{identity}/", {}, kind="container")
+        self.assert_refused(result, 409, "is an object")
