@@ -91,8 +91,8 @@ def _fields(exchange: Exchange, known: set[str] | None = None) -> dict[str, Any]
         fields = json_object(body)
     except Invalid:
         fields = json_object(re.sub(rb"\\\r?\n", b"", body))
-    if known is not None and (unknown := ", ".join(sorted(fields.keys() - known))):
-        raise Invalid(f"{unknown}: unknown; known are {', '.join(sorted(known))}")
+    if known is not None and (unknown := sorted(fields.keys() - known)):
+        raise Invalid(f"{', '.join(unknown)}: unknown; known are {', '.join(sorted(known))}")
     return fields
 
 
@@ -144,8 +144,8 @@ def _member(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _require_member(fields: dict[str, Any]) -> None:
-    if unknown := ", ".join(sorted(fields.keys() - set(_FIELDS))):
-        raise Invalid(f"{unknown}: unknown; a user has {', '.join(_FIELDS)}")
+    if unknown := sorted(fields.keys() - set(_FIELDS)):
+        raise Invalid(f"{', '.join(unknown)}: unknown; a user has {', '.join(_FIELDS)}")
     for key in ("password", "policy"):
         if key in fields and not (isinstance(fields[key], str) and 0 < len(fields[key]) <= _PASSWORD):
             raise Invalid(f"{key}: not a string, or empty, or longer than {_PASSWORD} characters")

@@ -221,9 +221,9 @@ def bind(cls: type[StorageModule], arguments: list[Any] | dict[str, Any]) -> dic
     if isinstance(arguments, dict):
         # The constructor of StorageModule itself takes anything, to be callable with anything.
         takes_any = cls.__init__ is not StorageModule.__init__ and any(p.kind is p.VAR_KEYWORD for p in parameters)
-        unknown = ", ".join(sorted(arguments.keys() - set(names)))
+        unknown = sorted(arguments.keys() - set(names))
         if unknown and not takes_any:
-            raise Invalid(f"args: unknown {unknown}: {takes}")
+            raise Invalid(f"args: unknown {', '.join(unknown)}: {takes}")
         return arguments
     if len(arguments) > len(names):
         raise Invalid(f"args: {len(arguments)} values are too many: {takes}")

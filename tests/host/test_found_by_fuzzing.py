@@ -5,7 +5,7 @@ from typing import Any
 
 from falcon import testing
 
-from tests.host.cloud import CloudTest
+from tests.host.cloud import MEMBERS, MODULES, CloudTest
 
 
 class FoundByFuzzingTest(CloudTest):
@@ -21,3 +21,9 @@ class FoundByFuzzingTest(CloudTest):
         identity = self.cdmi("GET", "/cdmi/o").json["objectID"]
         result = self.cdmi("PUT", f"/cdmi/cdmi_objectid/{identity}/", {}, kind="container")
         self.assert_refused(result, 409, "is an object")
+
+    def test_a_field_without_a_name_is_an_unknown_one(self) -> None:
+        self.assert_refused(self.admin("PUT", f"{MEMBERS}/alice", {"": 1}), 400, "unknown")
+        module = {"module": "tests.host.vendor.Memory"}
+        self.assert_refused(self.admin("PUT", f"{MODULES}/m", {**module, "": 1}), 400, "unknown")
+        self.assert_refused(self.admin("PUT", f"{MODULES}/m", {**module, "args": {"": 1}}), 400, "unknown")
