@@ -69,7 +69,9 @@ class Members:
         exchange.allow("GET", "HEAD", "PUT", "DELETE")
         if exchange.request.method == "PUT":
             fields = _member(_fields(exchange))
-            exchange.audited = {**fields, **({"password": MASK} if "password" in fields else {})}
+            # What is no field may be a misspelt one, such as a password.
+            shown = set(_FIELDS) - {"password"}
+            exchange.audited = {key: value if key in shown else MASK for key, value in fields.items()}
             _require_member(fields)
             is_new = self._accounts.put(_checked(name), **fields)
             exchange.response.status = HTTP_201 if is_new else HTTP_204

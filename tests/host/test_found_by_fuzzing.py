@@ -27,3 +27,11 @@ class FoundByFuzzingTest(CloudTest):
         module = {"module": "tests.host.vendor.Memory"}
         self.assert_refused(self.admin("PUT", f"{MODULES}/m", {**module, "": 1}), 400, "unknown")
         self.assert_refused(self.admin("PUT", f"{MODULES}/m", {**module, "args": {"": 1}}), 400, "unknown")
+
+    def test_the_value_of_an_unknown_field_of_a_user_is_not_logged(self) -> None:
+        with self.assertLogs("host.audit") as logged:
+            self.admin("PUT", f"{MEMBERS}/bob", {"passwrd": "open sesame", "policy": "default"})
+        (line,) = [record.getMessage() for record in logged.records]
+        self.assertNotIn("sesame", line)
+        self.assertIn("passwrd", line)
+        self.assertEqual(json.loads(line)["policy"], "default")
