@@ -185,4 +185,5 @@ def _refuse(request: Request, response: Response, error: Exception, _: dict[str,
     response.set_header("X-Request-ID", identity)  # falcon refuses some requests before they come to the door
     response.content_type = "application/json"
     response.stream = None
-    response.data = json.dumps({"error": text, "id": identity}).encode()
+    line = " ".join(text.splitlines())  # what a client sent may be quoted in it
+    response.data = json.dumps({"error": line, "id": identity}).encode()

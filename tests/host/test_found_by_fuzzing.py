@@ -35,3 +35,8 @@ class FoundByFuzzingTest(CloudTest):
         self.assertNotIn("sesame", line)
         self.assertIn("passwrd", line)
         self.assertEqual(json.loads(line)["policy"], "default")
+
+    def test_an_error_is_one_line_whatever_it_quotes(self) -> None:
+        body = {"module": "tests.host.vendor.Memory", "args": {"a\r\nb\u2028c": 1}}
+        result = self.admin("PUT", f"{MODULES}/m", body)
+        self.assert_refused(result, 400, "unknown a b c:")
