@@ -61,6 +61,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": self._settings.server.stop,
             "worker_class": "vsm.worker.Worker",
             "control_socket_disable": True,
+            "forwarder_headers": "",  # no client says where the application begins, not even one on this machine
             "limit_request_line": 8190,
             "loglevel": "warning",
             "proc_name": "vsm serve",

@@ -180,6 +180,15 @@ class ServeTest(ServerTest):
                 self.assertEqual(json.loads(body).keys(), {"error", "id"})
                 self.assertIn(f"X-Request-ID: {json.loads(body)['id']}".encode(), head)
 
+    def test_no_header_changes_the_path(self) -> None:
+        server = self.serve()
+        provision(server)
+        for header, path in (("SCRIPT_NAME: /x", "/x/cdmi/"), ("PATH_INFO: /cdmi/", "/x")):
+            with self.subTest(header), server.connect() as connection:
+                credentials = "Authorization: Basic YWxpY2U6d29uZGVy"
+                connection.sendall(f"GET {path} HTTP/1.0\r\n{header}\r\n{credentials}\r\n\r\n".encode())
+                self.assertIn(b" 404 ", connection.recv(1000).splitlines()[0])
+
     def test_a_connection_that_brings_nothing_is_given_up(self) -> None:
         server = self.serve(stalled=1)
         provision(server)
