@@ -42,8 +42,8 @@ class VendorModules:
             exchange.audited = {"module": dotted, "description": description, "locations": _shown(locations)}
             if not isinstance(dotted, str):
                 raise Invalid("module: missing; give the dotted name of a class")
-            if not isinstance(description, str):
-                raise Invalid("description: not a string")
+            if not isinstance(description, str) or "\0" in description:  # which PostgreSQL does not keep
+                raise Invalid("description: not a string, or with a NUL in it")
             self._registry.configure(_checked(name), dotted, description, locations)
             exchange.response.status = HTTP_204
         elif exchange.request.method == "DELETE":
@@ -149,8 +149,9 @@ def _require_member(fields: dict[str, Any]) -> None:
     if unknown := sorted(fields.keys() - set(_FIELDS)):
         raise Invalid(f"{', '.join(unknown)}: unknown; a user has {', '.join(_FIELDS)}")
     for key in ("password", "policy"):
-        if key in fields and not (isinstance(fields[key], str) and 0 < len(fields[key]) <= _PASSWORD):
-            raise Invalid(f"{key}: not a string, or empty, or longer than {_PASSWORD} characters")
+        value = fields.get(key, "x")
+        if not (isinstance(value, str) and 0 < len(value) <= _PASSWORD and "\0" not in value):
+            raise Invalid(f"{key}: not a string, or empty, or longer than {_PASSWORD} characters, or with a NUL in it")
     if fields.get("role", USER) not in (USER, ADMINISTRATOR):
         raise Invalid(f"role: neither {USER!r} nor {ADMINISTRATOR!r}")
     for key in ("quota", "quota_objects"):

@@ -40,3 +40,9 @@ class FoundByFuzzingTest(CloudTest):
         body = {"module": "tests.host.vendor.Memory", "args": {"a\r\nb\u2028c": 1}}
         result = self.admin("PUT", f"{MODULES}/m", body)
         self.assert_refused(result, 400, "unknown a b c:")
+
+    def test_a_nul_is_refused_where_a_database_may_not_keep_it(self) -> None:
+        module = {"module": "tests.host.vendor.Memory", "description": "a\0"}
+        self.assert_refused(self.admin("PUT", f"{MODULES}/m", module), 400, "NUL")
+        self.assert_refused(self.admin("PUT", f"{MEMBERS}/alice", {"policy": "a\0"}), 400, "NUL")
+        self.assert_refused(self.admin("PUT", f"{MEMBERS}/alice", {"password": "a\0"}), 400, "NUL")
