@@ -260,12 +260,13 @@ class Vault:
 
         :raises TryAgain: this process was taken for dead, or the location is none any more.
         """
-        others: Sequence[str] = reserved.others
-        if not contents.keep(connection, reserved.id, self.process, size, reserved.edition):
+        edition, others = reserved.edition, list(reserved.others)
+        while not contents.keep(connection, reserved.id, self.process, size, edition):
+            tried = edition
             edition, locations = contents.configured(connection, reserved.module)
             if reserved.location not in locations:
                 raise TryAgain("the storage was configured anew: send it again")
-            if not contents.keep(connection, reserved.id, self.process, size, edition):
+            if edition == tried:
                 raise TryAgain("the upload was given up, its server was not heard of for too long: send it again")
             others = [location for location in locations if location != reserved.location]
         if others:

@@ -2,9 +2,13 @@
 
 import json
 from typing import Any
+from unittest import mock
 
 from falcon import testing
+from sqlalchemy import Connection, update
 
+from host.catalogue import contents
+from host.catalogue.schema import vendor_modules
 from tests.host.cloud import MEMBERS, MODULES, CloudTest
 
 
@@ -46,3 +50,19 @@ class FoundByFuzzingTest(CloudTest):
         self.assert_refused(self.admin("PUT", f"{MODULES}/m", module), 400, "NUL")
         self.assert_refused(self.admin("PUT", f"{MEMBERS}/alice", {"policy": "a\0"}), 400, "NUL")
         self.assert_refused(self.admin("PUT", f"{MEMBERS}/alice", {"password": "a\0"}), 400, "NUL")
+
+    def test_an_object_is_named_also_if_its_module_is_configured_several_times_meanwhile(self) -> None:
+        configured, times = contents.configured, [1, 2]
+
+        def changing(connection: Connection, module: str) -> tuple[str, list[str]]:
+            found = configured(connection, module)
+            if times:
+                connection.execute(update(vendor_modules).values(edition=f"e{times.pop()}"))
+            return found
+
+        with (
+            mock.patch.object(contents, "configured", changing),
+            self.meanwhile(lambda: self.configure("default", "fsstore.FileStorage", {"root": str(self.objects)})),
+        ):
+            self.assertEqual(self.put("/cdmi/o").status_code, 201)
+        self.assertEqual((times, self.stored()), ([], [b"data"]))
