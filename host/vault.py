@@ -13,7 +13,7 @@ What step 3 was not reached for stays pending, until :mod:`host.upkeep` finds th
 import logging
 import uuid
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
