@@ -65,6 +65,7 @@ class CloudTest(unittest.TestCase):
 
     def prepare(self) -> None:
         """Make an empty directory for a cloud, and choose its database."""
+        self.addCleanup(self._let_go, set(vars(self)))
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         self.enterContext(mock.patch("host.accounts.PasswordHasher", return_value=cheap))
         if (url := self.catalogue_url()) is not None:
@@ -74,6 +75,12 @@ class CloudTest(unittest.TestCase):
         self.directory = Path(directory.name)
         self.objects = self.directory / "objects"
         self.objects.mkdir()
+
+    def _let_go(self, kept: set[str]) -> None:
+        # nose keeps every test to its end, and with it what a module of its cloud has open.
+        for name in vars(self).keys() - kept:
+            if not name.startswith("_"):
+                delattr(self, name)
 
     def catalogue_url(self) -> str | None:
         """Return the URL of the database for the catalogue; None for a file in the cloud's directory."""
