@@ -8,9 +8,9 @@ from itertools import count
 from typing import Any
 from unittest import mock
 
-from hypothesis import settings
+from hypothesis import settings, stateful
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from host.body import Body
 from host.catalogue.account import Account
@@ -301,4 +301,4 @@ class NamesModelTest(CloudTest):
         ):
             self.enterContext(mock.patch(name, small))
         machine: Any = functools.partial(NamesMachine, self)
-        run_state_machine_as_test(machine, settings=THOROUGH)
+        stateful.run_state_machine_as_test(machine, settings=THOROUGH)

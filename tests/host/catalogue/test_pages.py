@@ -4,7 +4,7 @@ import functools
 from typing import Any
 from unittest import mock
 
-from hypothesis import settings
+from hypothesis import settings, stateful
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -12,7 +12,6 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from sqlalchemy import Connection, select
 
@@ -116,7 +115,7 @@ class PagesTest(CloudTest):
     def test_any_names_are_counted_and_listed_from_any_place(self) -> None:
         with mock.patch.object(pages, "PAGE", PAGE), self.cloud.catalogue.writing() as connection:
             machine: Any = functools.partial(PagesMachine, connection)
-            run_state_machine_as_test(
+            stateful.run_state_machine_as_test(
                 machine, settings=settings(max_examples=60, stateful_step_count=30, deadline=None)
             )
 
