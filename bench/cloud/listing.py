@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 
-from bench.cloud.client import Target
+from bench.cloud.client import Target, request
 from bench.cloud.fill import fill
 from bench.cloud.ours import USER, Ours
 from bench.cloud.process import ServerError
@@ -26,14 +26,19 @@ class Pages:
     """Our server with two containers: ``many`` names and :data:`FEW`.
 
     :param data: where to make the cloud.
+    :raises ServerError: the server serves no pages.
     """
 
     def __init__(self, data: Path, many: int) -> None:
-        Ours(data).stop()  # makes the cloud and its user
+        made = Ours(data)  # the cloud and its user
+        try:  # or very many names would be made for nothing
+            request(_asking(made), "GET", page_path("c", 0))
+        finally:
+            made.stop()
         for container, count in (("many", many), ("few", FEW)):
             fill(data, USER, container, count)
         self._server = Ours(data)
-        self.target = Target("vsm serve", self._server.target.port, "", {**self._server.target.headers, **_VERSION})
+        self.target = _asking(self._server)
 
     def verify(self, path: str) -> None:
         """See whether the answer is a page.
@@ -60,6 +65,11 @@ class Pages:
     def stop(self) -> None:
         """Stop the server."""
         self._server.stop()
+
+
+def _asking(server: Ours) -> Target:
+    """Return the server for requests of CDMI."""
+    return Target(server.target.name, server.target.port, "", {**server.target.headers, **_VERSION})
 
 
 def _fetch(target: Target, connection: HTTPConnection, path: str) -> bytes:
