@@ -1,6 +1,7 @@
 """How fast ``fsstore.FileStorage`` is, beside the same system calls by hand and beside its peers.
 
 ``python -m bench`` measures and prints tables; ``--write docs/performance.md`` keeps them, with a plot.
+How fast the whole cloud is, :mod:`bench.cloud` tells.
 
 What is told are ratios. Each line of the tables does the same work with every contender in turn, round
 after round in one run, with the order turned by one each round, and the ratio is the median of those of

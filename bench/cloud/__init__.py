@@ -8,9 +8,8 @@ choice of the loopback interface, and keep their data side by side in one direct
 
 ================== ============================================================
 ``rows``           what is measured, and what is required of it
-``run``            the one place that puts a row and its measurement together
-``large``          64 MiB, beside nginx, by a client of our own
-``small``          4 KiB, beside OpenStack Swift, by wrk
+``run``            a run: one row after the other
+``measures``       how each kind of row is measured
 ``listing``        a page of many names, beside a page of few
 ``memory``         a worker after many transfers, beside after few
 ``fill``           a container with so many names, not made over HTTP

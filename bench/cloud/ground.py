@@ -10,9 +10,7 @@ from typing import Generic, Protocol, TypeVar
 from bench.cloud.listing import Pages
 from bench.cloud.nginx import Nginx
 from bench.cloud.ours import Ours
-from bench.cloud.process import ServerError
 from bench.cloud.swift import Swift, interpreter
-from bench.stores import Unavailable
 
 __all__ = ["Ground", "Size", "say"]
 
@@ -62,7 +60,7 @@ class _Once(Generic[_Some]):
             self._directory.mkdir()
             try:
                 self._server = self._make(self._directory)
-            except (ServerError, Unavailable) as error:
+            except Exception as error:
                 self._error = error
                 raise
             self._stack.callback(self._server.stop)
