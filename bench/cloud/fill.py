@@ -3,22 +3,25 @@
 Whoever changes the catalogue's tables changes :func:`fill`, and nothing else here.
 """
 
+import secrets
 import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, delete, insert
 
-from host import objectid
-from host.database import accounts, nodes, writing
-from host.tree import new_container
+from host.catalogue.account import by_name
+from host.catalogue.pages import PAGE
+from host.catalogue.schema import nodes, pages
+from host.wire import objectid
+from host.wire.path import Path as CloudPath
 from vsm.data import open_data
 
 __all__ = ["fill"]
 
-_BATCH = 10_000  # rows of a transaction
+_BATCH = 10 * PAGE  # rows of a transaction: a number of whole pages
 
 
 def fill(data: Path, user: str, container: str, count: int) -> None:
@@ -31,31 +34,44 @@ def fill(data: Path, user: str, container: str, count: int) -> None:
     """
     cloud = open_data(data)
     try:
-        with writing(cloud.engine) as connection:
-            root = connection.scalar(select(accounts.c.root).where(accounts.c.name == user))
-            parent = new_container(connection, root, container, user, {}, int(time.time()))
-        rows = _rows(parent, user, count)
+        with cloud.catalogue.reading() as connection:
+            found = by_name(connection, user)
+        if found is None:
+            raise LookupError(f"no user {user!r}")
+        account = found[0]
+        parent = cloud.names.make_container(account, CloudPath((container,), slash=True), {}).id
+        with cloud.catalogue.writing() as connection:
+            connection.execute(delete(pages).where(pages.c.parent == parent))
+        rows = _rows(parent, account.id, count)
+        is_first = True
         while batch := list(islice(rows, _BATCH)):
-            with writing(cloud.engine) as connection:
+            with cloud.catalogue.writing() as connection:
                 connection.execute(insert(nodes), batch)
+                _insert_pages(connection, parent, batch, is_first=is_first)
+            is_first = False
     finally:
         cloud.close()
 
 
-def _rows(parent: str, user: str, count: int) -> Iterator[dict[str, Any]]:
+def _insert_pages(connection: Connection, parent: str, batch: list[dict[str, Any]], *, is_first: bool) -> None:
+    """Note the names of ``batch`` in pages. The first page of a container begins with the empty text."""
+    for begin in range(0, len(batch), PAGE):
+        page = batch[begin : begin + PAGE]
+        name = "" if is_first and not begin else page[0]["name"]
+        connection.execute(insert(pages).values(parent=parent, first=name, count=len(page)))
+
+
+def _rows(parent: str, owner: int, count: int) -> Iterator[dict[str, Any]]:
     now = int(time.time())
     same = {
         "parent": parent,
         "container": False,
-        "owner": user,
-        "metadata": {},
+        "owner": owner,
+        "metadata": "{}",
         "ctime": now,
         "mtime": now,
         "mimetype": "application/octet-stream",
         "encoding": "base64",
-        "module": "default",
-        "module_data": "",
-        "size": 0,
     }
     for number in range(count):
-        yield {**same, "id": objectid.new(), "name": f"object-{number:09}"}
+        yield {**same, "id": objectid.new(), "name": f"object-{number:09}", "etag": secrets.token_hex(8)}
