@@ -5,7 +5,7 @@ begins at or before it. All functions work in the caller's transaction, which ho
 (:func:`host.catalogue.tree.lock`): so no two change one container at the same time.
 """
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from host.catalogue.prepared import Prepared
 from host.catalogue.schema import nodes, pages
@@ -13,7 +13,7 @@ from host.catalogue.schema import nodes, pages
 __all__ = ["add", "begin", "count", "names", "names_after", "remove"]
 
 #: Names of a page. At twice as many it is split.
-PAGE = 1024
+PAGE = 2048
 
 _on = pages.alias()
 #: Where the page of a name begins.
@@ -41,16 +41,8 @@ _AFTER = Prepared(
     .order_by(nodes.c.name)
     .limit(bindparam("limit"))
 )
-_summed = select(
-    pages.c.first, pages.c.count, func.sum(pages.c.count).over(order_by=pages.c.first).label("until")
-).where(pages.c.parent == bindparam("container"))
-_running = _summed.subquery()
-#: The page of the name with a number, and how many names come before that page.
-_PAGE_AT = Prepared(
-    select(_running.c.first, _running.c.until - _running.c.count)
-    .where(_running.c.until > bindparam("number", type_=BigInteger))
-    .order_by(_running.c.first)
-    .limit(1)
+_PAGES = Prepared(
+    select(pages.c.first, pages.c.count).where(pages.c.parent == bindparam("container")).order_by(pages.c.first)
 )
 
 
@@ -87,11 +79,13 @@ def names(connection: Connection, container: str, first: int, limit: int) -> lis
     """
     start = ""
     if first >= PAGE // 2:  # before that, skipping costs less than looking for the page
-        page = _PAGE_AT.first(connection, container=container, number=first)
-        if page is None:
+        # A window function does the same in six times the time.
+        for start, length in _PAGES.all(connection, container=container):
+            if first < length:
+                break
+            first -= length
+        else:
             return []
-        start, before = page
-        first -= before
     found = _NAMES.all(connection, container=container, first=start, limit=limit, offset=first)
     return [(name, bool(is_container)) for name, is_container in found]
 
