@@ -77,16 +77,16 @@ def names(connection: Connection, container: str, first: int, limit: int) -> lis
 
     :param first: a number, the first name's is 0.
     """
-    start = ""
+    page, skipped = "", first
     if first >= PAGE // 2:  # before that, skipping costs less than looking for the page
-        # A window function does the same in six times the time.
-        for start, length in _PAGES.all(connection, container=container):
-            if first < length:
+        for begins, length in _PAGES.all(connection, container=container):  # a window function takes six times as long
+            if skipped < length:
+                page = begins
                 break
-            first -= length
+            skipped -= length
         else:
             return []
-    found = _NAMES.all(connection, container=container, first=start, limit=limit, offset=first)
+    found = _NAMES.all(connection, container=container, first=page, limit=limit, offset=skipped)
     return [(name, bool(is_container)) for name, is_container in found]
 
 
