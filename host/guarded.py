@@ -11,7 +11,7 @@ from host.body import Body
 from host.errors import Failed, Full, HostError, TryAgain
 from modules import Context, ReadStream, StorageModule
 
-__all__ = ["VENDOR_ERRORS", "Guard", "GuardedModule", "GuardedStream"]
+__all__ = ["VENDOR_ERRORS", "GuardedModule", "GuardedStream", "Guards"]
 
 #: What a vendor's code may raise where it is called: a module that asks the process to exit must not
 #: take everybody's transfers with it.
@@ -22,16 +22,35 @@ _LATER = {errno.EROFS, errno.EAGAIN, errno.EBUSY, errno.EMFILE, errno.ENFILE}
 _PATIENCE = 10.0  # seconds that a call may take, before it is held to hang; and to wait for a place
 
 
+class Guards:
+    """The guards of one process: together, what hangs gets at most ``most`` threads of it.
+
+    A module that does not hang always has one place.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._guards: dict[tuple[str, str], Guard] = {}  # by module and location
+
+    def of(self, where: tuple[str, str]) -> "Guard":
+        """Return the guard of a module at a location."""
+        return self._guards.get(where) or self._guards.setdefault(where, Guard(where[0], self))
+
+    def stuck_elsewhere(self, guard: "Guard") -> int:
+        """Return how many threads hang in other modules."""
+        return sum(other.stuck() for other in list(self._guards.values()) if other is not guard)
+
+
 class Guard:
-    """The threads of this process that are in the code of one module: at most ``most`` of them.
+    """The threads of this process that are in the code of one module.
 
     What waits for a client's bytes does not count. A thread that finds no place waits for one; it does so in vain if
     those that have the places have been in the module for long, for then it hangs.
     """
 
-    def __init__(self, name: str, most: int) -> None:
+    def __init__(self, name: str, guards: Guards) -> None:
         self._name = name
-        self._most = most
+        self._guards = guards
         self._since: dict[int, float] = {}  # by thread: when it went in
         self._left = threading.Condition()
 
@@ -60,12 +79,21 @@ class Guard:
     def _enter(self, *, at_once: bool) -> None:
         with self._left:
             deadline = time.monotonic() + _PATIENCE
-            while len(self._since) >= self._most and not at_once:
+            while self._is_full() and not at_once:
                 now = time.monotonic()
                 if now >= deadline or max(self._since.values()) < now - _PATIENCE:
                     raise TryAgain(f"the storage module {self._name!r} does not answer: try again later")
                 self._left.wait(min(deadline - now, 1.0))
             self._since[threading.get_ident()] = time.monotonic()
+
+    def stuck(self) -> int:
+        """Return how many threads have been in the module for so long that it hangs."""
+        before = time.monotonic() - _PATIENCE
+        return sum(since < before for since in list(self._since.values()))
+
+    def _is_full(self) -> bool:
+        inside = len(self._since)
+        return inside > 0 and inside >= self._guards.most - self._guards.stuck_elsewhere(self)
 
     def _leave(self) -> None:
         with self._left:

@@ -20,7 +20,7 @@ from sqlalchemy import select
 from host.catalogue.engine import Catalogue
 from host.catalogue.schema import vendor_modules
 from host.errors import Failed, HostError, Invalid
-from host.guarded import VENDOR_ERRORS, Guard, GuardedModule
+from host.guarded import VENDOR_ERRORS, GuardedModule, Guards
 from modules import Context, StorageModule
 
 __all__ = [
@@ -63,17 +63,16 @@ class Loader:
 
     :param location: where this server is. Of a module's locations, the one of that name is the local one, or else
         the first.
-    :param threads: that serve requests in this process. One module gets three quarters of them.
+    :param threads: that serve requests in this process. What hangs gets three quarters of them.
     """
 
     def __init__(self, catalogue: Catalogue, location: str = "", threads: int = 8) -> None:
         self._catalogue = catalogue
         self._location = location
-        self._most = max(1, threads * 3 // 4)
         self._lock = threading.Lock()
         self._making: dict[tuple[str, str], threading.Lock] = {}
         self._instances: dict[tuple[str, str], tuple[str, StorageModule | None]] = {}  # with the edition
-        self._guards: dict[tuple[str, str], Guard] = {}
+        self._guards = Guards(max(1, threads * 3 // 4))
         self._known: dict[str, tuple[float, Configuration | None]] = {}  # until when
         #: What every method of a module gets.
         self.context: Context = {"func": {"getModule": self._get_module}}
@@ -122,7 +121,7 @@ class Loader:
         with self._lock:
             making = self._making.setdefault(where, threading.Lock())
         # One instance a process, also when many threads need the first at once. A constructor may hang.
-        with self._guard(where).inside(), making:
+        with self._guards.of(where).inside(), making:
             kept = self._kept(configured, location)
             if kept is None:
                 kept = self._make(configured, location)
@@ -138,7 +137,7 @@ class Loader:
             instance = self.instance(name, location)
         except LookupError as error:
             raise Failed("the storage module of this data is not configured") from error
-        return GuardedModule(instance, self._guard((name, location)), self.context)
+        return GuardedModule(instance, self._guards.of((name, location)), self.context)
 
     def keep(self, name: str, edition: str, instances: Mapping[str, StorageModule]) -> None:
         """Use ``instances``, by location, which were made when this process configured the module."""
@@ -150,9 +149,6 @@ class Loader:
         """Return the secrets among the arguments of the modules that this process knows of."""
         known = [configuration for _, configuration in list(self._known.values()) if configuration is not None]
         return [secret for one in known for arguments in one.locations.values() for secret in secrets_in(arguments)]
-
-    def _guard(self, where: tuple[str, str]) -> Guard:
-        return self._guards.get(where) or self._guards.setdefault(where, Guard(where[0], self._most))
 
     def _kept(self, configured: Configuration, location: str) -> StorageModule | None:
         edition, instance = self._instances.get((configured.name, location), ("", None))

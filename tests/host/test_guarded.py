@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 import unittest
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ from unittest import mock
 from host import guarded
 from host.body import Body
 from host.errors import HostError, TryAgain
-from host.guarded import Guard
+from host.guarded import Guards
 from host.vault import Facts, Stored
 from modules import Context
 from tests.host.cloud import CloudTest, where
@@ -20,7 +21,7 @@ from tests.host.vendor import Memory
 
 class GuardTest(unittest.TestCase):
     def setUp(self) -> None:
-        self.guard = Guard("name", 2)
+        self.guard = Guards(2).of(("name", ""))
         self.go = threading.Event()
         self.order: list[str] = []
 
@@ -38,6 +39,23 @@ class GuardTest(unittest.TestCase):
 
     def inside(self) -> int:
         return len(self.guard._since)
+
+    def test_what_hangs_gets_no_more_threads_however_many_modules_it_is(self) -> None:
+        guards = Guards(6)
+        first, second, third = (guards.of((name, "")) for name in "abc")
+        with mock.patch.object(guarded, "_PATIENCE", 10.0):
+            first._since = dict.fromkeys(range(4), 0.0)  # since long ago
+            second._since = dict.fromkeys(range(4, 6), 0.0)
+            for guard in (first, second):
+                with self.assertRaises(TryAgain), guard.inside():
+                    pass
+            with third.inside():
+                self.assertEqual(len(third._since), 1)
+                self.assertTrue(third._is_full())
+            second._since = {4: time.monotonic(), 5: time.monotonic()}
+            self.assertTrue(second._is_full())
+            first._since = {}
+            self.assertFalse(second._is_full())
 
     def test_one_waits_for_a_place_and_gets_it(self) -> None:
         def last() -> str:
@@ -155,7 +173,7 @@ class HangingTest(CloudTest):
         """Return the statuses that eight threads got, of which some hang for as long as others are served."""
 
         def alice() -> int:
-            guard = self.cloud.loader._guard(("hanging", ""))
+            guard = self.cloud.loader._guards.of(("hanging", ""))
             wait_until(lambda: len(guard._since) == 6)
             with mock.patch.object(guarded, "_PATIENCE", -1.0):
                 with self.assertLogs("host.application", "ERROR"):
@@ -231,7 +249,7 @@ class HangingTest(CloudTest):
         self.store(content=b"data")
         node = self.cloud.names.find(self.account(), where("/cdmi/o"))
         assert node is not None
-        with mock.patch.object(self.cloud.loader._guard(("default", "")), "_most", 1):
+        with mock.patch.object(self.cloud.loader._guards, "most", 1):
             self.cloud.vault.copy(self.target("/cdmi/p"), node, Facts())
         self.assertEqual(self.call("GET", "/cdmi/p").content, b"data")
 
@@ -240,8 +258,8 @@ class HangingTest(CloudTest):
         node = self.cloud.names.find(self.account(), where("/cdmi/o"))
         assert node is not None
         window = self.cloud.vault.open(node.data)
-        guard = self.cloud.loader._guard(("default", ""))
-        with mock.patch.object(guard, "_most", 0), mock.patch.object(guarded, "_PATIENCE", -1.0):
+        guard = self.cloud.loader._guards.of(("default", ""))
+        with mock.patch.object(self.cloud.loader._guards, "most", 1), mock.patch.object(guarded, "_PATIENCE", -1.0):
             with mock.patch.object(guard, "_since", {0: 0.0}), self.assertRaises(HostError):
                 self.cloud.vault.open(node.data)
             window.close()
