@@ -4,6 +4,7 @@ A row of ``copies`` is one object's data that is still to come to one location. 
 name into it, so that no two are at the same one; a dead process's rows are taken back by :mod:`host.upkeep`.
 """
 
+import json
 import logging
 import time
 from typing import Any
@@ -13,7 +14,7 @@ from sqlalchemy import ColumnElement, Row, delete, func, select, update
 from host.body import Body
 from host.catalogue import contents
 from host.catalogue.engine import Catalogue
-from host.catalogue.schema import KEPT, copies, data
+from host.catalogue.schema import KEPT, copies, data, vendor_modules
 from host.errors import HostError
 from host.loader import Loader, reason
 from host.streams import Window
@@ -33,22 +34,45 @@ class Replication:
         self._catalogue = catalogue
         self._loader = loader
         self._process = process
-        self._taken: tuple[int, str] | None = None
+        #: By module and location, the data that a thread has taken just now.
+        self._taken: dict[tuple[str, str], int] = {}
 
     def work(self) -> tuple[int, int]:
-        """Bring everything that is due to its location. It is for one thread of a process.
+        """Bring everything that is due to its location.
 
         :returns: how many copies arrived, and how many did not.
         """
-        if self._taken is not None:  # the catalogue was away in the middle of it, and no other process takes it
-            self._free(*self._taken)
+        counts = [self.bring(*place) for place in self.places()]
+        return sum(arrived for arrived, _ in counts), sum(failed for _, failed in counts)
+
+    def places(self) -> list[tuple[str, str]]:
+        """Return the modules and locations to which something is due."""
+        with self._catalogue.reading() as connection:
+            rows = connection.execute(select(vendor_modules.c.name, vendor_modules.c.locations)).all()
+        all_of = [
+            (name, location)
+            for name, locations in rows
+            if len(found := json.loads(locations)) > 1
+            for location in found
+        ]
+        return [place for place in all_of if place in self._taken or self._due(*place, limit=1)]
+
+    def bring(self, module: str, location: str) -> tuple[int, int]:
+        """Bring what is due of a module to one of its locations. It is for one thread of a process.
+
+        :returns: how many copies arrived, and how many did not.
+        """
+        taken = self._taken.pop((module, location), None)
+        if taken is not None:  # the catalogue was away in the middle of it, and no other process takes it
+            self._free(taken, location)
         arrived = failed = 0
-        while batch := self._due():
-            for identity, location, attempts in batch:
+        while batch := self._due(module, location, limit=_BATCH):
+            for identity, attempts in batch:
+                self._taken[module, location] = identity
                 if self._take(identity, location):
                     is_there = self._bring(identity, location, attempts)
                     arrived, failed = arrived + is_there, failed + (not is_there)
-                self._taken = None
+                del self._taken[module, location]
         return arrived, failed
 
     def status(self) -> list[dict[str, Any]]:
@@ -66,15 +90,15 @@ class Replication:
         with self._catalogue.reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
-    def _due(self) -> list[tuple[int, str, int]]:
-        query = select(copies.c.data, copies.c.location, copies.c.attempts)
-        query = query.where(copies.c.due <= int(time.time()), copies.c.process.is_(None)).order_by(copies.c.due)
+    def _due(self, module: str, location: str, *, limit: int) -> list[tuple[int, int]]:
+        query = select(copies.c.data, copies.c.attempts).join(data, data.c.id == copies.c.data)
+        query = query.where(copies.c.location == location, copies.c.due <= int(time.time()))
+        query = query.where(data.c.module == module, copies.c.process.is_(None)).order_by(copies.c.due)
         with self._catalogue.reading() as connection:
-            return [tuple(row) for row in connection.execute(query.limit(_BATCH))]
+            return [(row[0], row[1]) for row in connection.execute(query.limit(limit))]
 
     def _take(self, identity: int, location: str) -> bool:
         """Take a row for this process, and tell whether it was there and free."""
-        self._taken = (identity, location)
         free = (copies.c.data == identity, copies.c.location == location, copies.c.process.is_(None))
         with self._catalogue.writing() as connection:
             return bool(connection.execute(update(copies).where(*free).values(process=self._process)).rowcount)
@@ -82,7 +106,6 @@ class Replication:
     def _free(self, identity: int, location: str) -> None:
         with self._catalogue.writing() as connection:
             connection.execute(update(copies).where(*self._mine(identity, location)).values(process=None))
-        self._taken = None
 
     def _mine(self, identity: int, location: str) -> tuple[ColumnElement[bool], ...]:
         return copies.c.data == identity, copies.c.location == location, copies.c.process == self._process

@@ -7,9 +7,11 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.exc import IntegrityError
 
+from host.background import Background
 from host.catalogue import contents
 from host.catalogue.engine import Catalogue
 from host.errors import Failed, HostError
@@ -19,6 +21,7 @@ from modules import MODULE_DATA_LIMIT
 __all__ = ["Reservation", "Reservations"]
 
 _MOST = 32  # identities at a time
+_END = 5  # seconds
 _BUSY = 1.0  # seconds: where they last for less, twice as many are noted the next time
 
 
@@ -46,6 +49,7 @@ class Reservations:
         self._process = process
         self._lock = threading.Lock()
         self._pools: dict[str, _Pool] = {}  # by module
+        self._beside = Background()
 
     def take(self, name: str) -> Reservation:
         """Return an identity of the module ``name``, at its local location.
@@ -83,6 +87,7 @@ class Reservations:
         with self._lock:
             pools, self._pools = self._pools, {}
         self._give_up([each for pool in pools.values() for each in pool.ready])
+        self._beside.wait(_END)
 
     def _note(self, configured: Configuration, number: int) -> list[Reservation]:
         name = configured.name
@@ -106,11 +111,15 @@ class Reservations:
         with self._catalogue.writing() as connection:
             for each in unused:
                 contents.abandon(connection, each.id, self._process)
+        # They are garbage now; but of what was never used nobody needs to wait for upkeep. A module may hang here, too.
+        self._beside.start(("unused", unused[0].id), partial(self._delete, unused))
+
+    def _delete(self, unused: list[Reservation]) -> None:
         try:
             for each in unused:
                 self._loader.guarded(each.module, each.location).delete(each.module_data)
         except HostError:
-            return  # they are garbage, and upkeep says what is wrong when it fails too
+            return  # upkeep says what is wrong when it fails too
         with self._catalogue.writing() as connection:
             contents.forget(connection, [each.id for each in unused])
 

@@ -103,6 +103,7 @@ def load(directory: Path) -> Settings:
     }
     for name, default in (("location", ""), ("access_log", "access.log"), ("audit_log", "audit.log")):
         values[name] = _take(given, name, str, default)
+    values["grace"] = _take(given, "grace", int, 300)
     values["enterprise_number"] = _take(given, "enterprise_number", int, ENTERPRISE_NUMBER, most=2**24 - 1)
     values["limits"] = _part(Limits, "limits", _take(given, "limits", dict, {}))
     values["server"] = _part(Server, "server", _take(given, "server", dict, {}))

@@ -10,22 +10,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, select, update
 
+from host.background import Background
 from host.catalogue import contents
 from host.catalogue.engine import Catalogue
-from host.catalogue.schema import GARBAGE, PENDING, copies, data, detached, processes
+from host.catalogue.schema import GARBAGE, PENDING, copies, data, detached, processes, vendor_modules
 from host.errors import HostError
+from host.guarded import GuardedModule
 from host.loader import Loader
 from host.lockout import Lockout
 from host.replication import Replication
 
-__all__ = ["GRACE", "Upkeep"]
+__all__ = ["Upkeep"]
 
-#: Seconds for which garbage is kept.
-GRACE = 300
 _BEAT = 10  # seconds between two signs of life
 _PAUSE = 1  # seconds between two looks for copies to bring to their places
 _SILENCE = 120  # seconds after which a process counts as dead
@@ -36,14 +37,22 @@ log = logging.getLogger(__name__)
 
 
 class Upkeep:
-    """The upkeep of one process. ``process`` is its name in the catalogue."""
+    """The upkeep of one process.
 
-    def __init__(self, catalogue: Catalogue, loader: Loader, process: str, replication: Replication) -> None:
+    :param process: its name in the catalogue.
+    :param grace: seconds for which garbage is kept.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, loader: Loader, process: str, replication: Replication, grace: int
+    ) -> None:
         self._catalogue = catalogue
         self._loader = loader
         self._process = process
         self._lockout = Lockout(catalogue)
         self.replication = replication
+        self._grace = grace
+        self._beside = Background()
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -51,10 +60,10 @@ class Upkeep:
         """Give a sign of life, and from now on do the upkeep in threads of this process.
 
         The signs of life have one of their own: a deletion that takes long must not make the process
-        look dead, or others would give up what it is storing. Nor must it hold up copies.
+        look dead, or others would give up what it is storing. So has each module, and each of its locations.
         """
         self.beat()
-        for work, pause in ((self.beat, _BEAT), (self.reap, _BEAT), (self.replication.work, _PAUSE)):
+        for work, pause in ((self.beat, _BEAT), (self._reap_beside, _BEAT), (self._bring_beside, _PAUSE)):
             self._begin(work, pause)
 
     @contextmanager
@@ -72,6 +81,7 @@ class Upkeep:
         self._stopped.set()
         for thread in self._threads:
             thread.join(_END)
+        self._beside.wait(_END)
 
     def beat(self) -> None:
         """Tell that this process lives."""
@@ -81,20 +91,56 @@ class Upkeep:
             if not connection.execute(update(processes).where(mine).values(seen)).rowcount:
                 connection.execute(insert(processes).values(id=self._process, **seen))
 
-    def reap(self, grace: int = GRACE) -> tuple[int, int]:
+    def reap(self, grace: int | None = None) -> tuple[int, int]:
         """Delete garbage that is older than ``grace`` seconds.
 
+        :param grace: None for what the settings say.
         :returns: how many objects' data were deleted, and how many could not be.
         """
+        self._tidy()
+        until = self._until(grace)
+        counts = [self._reap_module(module, until) for module in self._wasteful(until)]
+        return sum(deleted for deleted, _ in counts), sum(failed for _, failed in counts)
+
+    def _reap_beside(self) -> None:
+        """Do the same, each module's garbage in a thread of its own."""
+        self._tidy()
+        until = self._until(None)
+        for module in self._wasteful(until):
+            self._beside.start(("garbage", module), partial(self._reap_module, module, until))
+
+    def _bring_beside(self) -> None:
+        """Bring copies to their places, each place's in a thread of its own."""
+        for place in self.replication.places():
+            self._beside.start(("copies", *place), partial(self.replication.bring, *place))
+
+    def _tidy(self) -> None:
         self._bury(int(time.time()))
         self._clear()
         self._lockout.forget()
-        until = int(time.time()) - grace  # what was cleared just now counts
+
+    def _until(self, grace: int | None) -> int:
+        """Return since when garbage may stay; what was cleared just now counts."""
+        return int(time.time()) - (self._grace if grace is None else grace)
+
+    def _wasteful(self, until: int) -> list[str]:
+        """Return the modules that have garbage to be deleted."""
+        its = exists().where(data.c.state == GARBAGE, data.c.module == vendor_modules.c.name, data.c.since <= until)
+        query = select(vendor_modules.c.name).where(its).order_by(vendor_modules.c.name)
+        with self._catalogue.reading() as connection:
+            return list(connection.scalars(query))
+
+    def _reap_module(self, module: str, until: int) -> tuple[int, int]:
+        """Delete one module's garbage, everywhere."""
+        try:
+            places = [self._loader.guarded(module, location) for location in self._loader.locations(module)]
+        except (HostError, LookupError):
+            log.exception("the storage module %r does not load: its garbage is deleted later", module)
+            places = []
         deleted = failed = 0
         last = (-1, 0)
-        broken: set[str] = set()
-        while batch := self._garbage(until, last):
-            gone = [row.id for row in batch if self._delete(row, broken)]
+        while not self._stopped.is_set() and (batch := self._garbage(module, until, last)):
+            gone = [row.id for row in batch if places and self._delete(row, module, places)]
             with self._catalogue.writing() as connection:
                 contents.forget(connection, gone)
             deleted, failed = deleted + len(gone), failed + len(batch) - len(gone)
@@ -115,30 +161,22 @@ class Upkeep:
             "copies": self.replication.status(),
         }
 
-    def _delete(self, row: Row[Any], broken: set[str]) -> bool:
-        """Delete one object's data everywhere. A module that does not load is added to ``broken``."""
-        if row.module in broken:
-            return False
+    def _delete(self, row: Row[Any], module: str, places: list[GuardedModule]) -> bool:
+        """Delete one object's data everywhere."""
         try:
-            modules = [self._loader.guarded(row.module, name) for name in self._loader.locations(row.module)]
-        except (HostError, LookupError):
-            log.exception("the storage module %r does not load: its garbage is deleted later", row.module)
-            broken.add(row.module)
-            return False
-        try:
-            for module in modules:
-                module.delete(row.module_data)
+            for place in places:
+                place.delete(row.module_data)
         except HostError as error:
             text = "the storage module %r did not delete garbage %d: it is tried again later"
-            log.error(text, row.module, row.id, exc_info=error.__cause__ or error)
+            log.error(text, module, row.id, exc_info=error.__cause__ or error)
             return False
         return True
 
-    def _garbage(self, until: int, after: tuple[int, int]) -> list[Row[Any]]:
+    def _garbage(self, module: str, until: int, after: tuple[int, int]) -> list[Row[Any]]:
         """Return the next garbage; not what a living process is bringing to a location just now."""
         is_later = (data.c.since > after[0]) | ((data.c.since == after[0]) & (data.c.id > after[1]))
         is_taken = exists().where(copies.c.data == data.c.id, copies.c.process.is_not(None))
-        query = select(data.c.id, data.c.module, data.c.module_data, data.c.since)
+        query = select(data.c.id, data.c.module_data, data.c.since).where(data.c.module == module)
         query = query.where(data.c.state == GARBAGE, data.c.since <= until, is_later, ~is_taken)
         with self._catalogue.reading() as connection:
             return list(connection.execute(query.order_by(data.c.since, data.c.id).limit(_BATCH)))

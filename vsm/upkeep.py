@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from host.upkeep import GRACE
 from vsm.data import open_data
 
 __all__ = ["add_arguments", "run"]
@@ -19,9 +18,7 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--data", type=Path, default=Path("cloud-data"), help="the cloud's directory (%(default)s)")
-    parser.add_argument(
-        "--grace", type=int, default=GRACE, metavar="SECONDS", help="keep what is younger (%(default)s)"
-    )
+    parser.add_argument("--grace", type=int, metavar="SECONDS", help="keep what is younger (as the settings say)")
     parser.add_argument("--status", action="store_true", help="change nothing, and tell what waits")
     parser.add_argument("--json", action="store_true", help="tell it as one JSON object")
 

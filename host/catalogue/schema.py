@@ -58,7 +58,7 @@ data = Table(
     Column("state", String(8), nullable=False),
     Column("since", BigInteger, nullable=False),
     Column("process", String(32)),
-    Index("data_state_since", "state", "since"),
+    Index("data_state_module_since", "state", "module", "since"),
     Index("data_module", "module"),
     sqlite_autoincrement=True,  # an id is never used again, also when the newest row was deleted
 )
@@ -74,7 +74,7 @@ copies = Table(
     Column("attempts", Integer, nullable=False),
     Column("process", String(32)),
     Column("error", Text),
-    Index("copies_due", "due"),
+    Index("copies_location_due", "location", "due"),
     # Of these there are few: so what dead processes had is found, however many wait.
     Index("copies_taken", "process", sqlite_where=_TAKEN, postgresql_where=_TAKEN),
 )

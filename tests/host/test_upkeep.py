@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import Any
 from unittest import mock
 
 from sqlalchemy import func, insert, select, update
@@ -10,6 +11,7 @@ from host import upkeep
 from host.catalogue.schema import GARBAGE, PENDING, copies, data, detached, failures, processes
 from tests.files import CONTEXT
 from tests.host.cloud import CloudTest, where
+from tests.host.threads import wait_until
 
 
 class UpkeepTest(CloudTest):
@@ -20,7 +22,7 @@ class UpkeepTest(CloudTest):
         self.assertEqual(self.stored(), [b"newer", b"old"])
         with self.cloud.catalogue.writing() as connection:
             old = update(data).where(data.c.state == GARBAGE)
-            connection.execute(old.values(since=int(time.time()) - upkeep.GRACE))
+            connection.execute(old.values(since=int(time.time()) - self.cloud.settings.grace))
         self.assertEqual(self.cloud.upkeep.reap(), (1, 0))
         self.assertEqual(self.stored(), [b"newer"])
 
@@ -99,12 +101,37 @@ class UpkeepTest(CloudTest):
 
         with (
             mock.patch.object(upkeep, "_BEAT", 0.01),
-            mock.patch.object(self.cloud.upkeep, "reap", reap),
+            mock.patch.object(self.cloud.upkeep, "_reap_beside", reap),
             mock.patch.object(self.cloud.upkeep, "beat", beat),
         ):
             self.cloud.upkeep.start()
             self.assertTrue(beaten.wait(timeout=30))
             ended.set()
+            self.cloud.upkeep.stop()
+
+    def test_a_module_that_hangs_holds_up_its_own_garbage_alone(self) -> None:
+        self.configure("bad", "tests.host.vendor.Memory")
+        for name, policy in (("a", "bad"), ("b", "default")):
+            self.cloud.accounts.put("alice", policy=policy)
+            self.put(f"/cdmi/{name}")
+            self.call("DELETE", f"/cdmi/{name}")
+        hung, go = threading.Event(), threading.Event()
+
+        def hang(*_: Any) -> None:
+            hung.set()
+            go.wait(60)
+
+        with (
+            mock.patch.object(upkeep, "_BEAT", 0.01),
+            mock.patch.object(self.cloud.upkeep, "_grace", -1),
+            mock.patch("tests.host.vendor.Memory.delete", hang),
+        ):
+            self.cloud.upkeep.start()
+            self.assertTrue(hung.wait(60))
+            wait_until(lambda: self.cloud.upkeep.status()["garbage"] == 1)
+            self.assertEqual(self.stored(), [])
+            go.set()
+            wait_until(lambda: not self.cloud.upkeep.status()["garbage"])
             self.cloud.upkeep.stop()
 
     def test_one_failure_does_not_stop_the_rest(self) -> None:
@@ -206,7 +233,7 @@ class UpkeepTest(CloudTest):
 
         with (
             mock.patch.object(upkeep, "_BEAT", 0.01),
-            mock.patch.object(self.cloud.upkeep, "reap", reap),
+            mock.patch.object(self.cloud.upkeep, "_reap_beside", reap),
             self.assertLogs("host.upkeep", "ERROR") as log,
         ):
             self.cloud.upkeep.start()

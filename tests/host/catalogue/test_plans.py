@@ -175,7 +175,7 @@ class PlanTest(CloudTest):
         upkeep.beat()
         self.assert_quick(lambda: upkeep._bury(int(time.time())), least=3)
         with mock.patch("host.upkeep._BATCH", 100):
-            self.assert_quick(lambda: self.assertEqual(len(upkeep._garbage(4000, (1000, 0))), 100))
+            self.assert_quick(lambda: self.assertEqual(len(upkeep._garbage("default", 4000, (1000, 0))), 100))
 
         def forget() -> None:
             with self.cloud.catalogue.writing() as connection:
@@ -185,7 +185,9 @@ class PlanTest(CloudTest):
 
     def test_copies_that_are_due_are_found_and_taken(self) -> None:
         replication = self.cloud.upkeep.replication
-        self.assert_quick(lambda: self.assertEqual(len(replication._due()), 100), sorts=False)
+        self.assert_quick(
+            lambda: self.assertEqual(len(replication._due("default", "far", limit=100)), 100), sorts=False
+        )
         self.assert_quick(lambda: self.assertTrue(replication._take(1, "far")))
 
     def test_an_account_and_its_failures_are_found(self) -> None:

@@ -163,7 +163,7 @@ def _make_tables() -> None:
         sa.Column("state", sa.String(8), nullable=False),
         sa.Column("since", sa.BigInteger, nullable=False),
         sa.Column("process", sa.String(32)),
-        sa.Index("data_state_since", "state", "since"),
+        sa.Index("data_state_module_since", "state", "module", "since"),
         sa.Index("data_module", "module"),
         sqlite_autoincrement=True,
     )
@@ -175,7 +175,7 @@ def _make_tables() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("process", sa.String(32)),
         sa.Column("error", sa.Text),
-        sa.Index("copies_due", "due"),
+        sa.Index("copies_location_due", "location", "due"),
         sa.Index("copies_taken", "process", sqlite_where=_TAKEN, postgresql_where=_TAKEN),
     )
     make(
