@@ -4,12 +4,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from host.errors import Full, HostError, TryAgain
 
@@ -27,15 +28,24 @@ class Catalogue:
     """One process's connections to the catalogue at ``url`` (of SQLAlchemy).
 
     Nothing is opened before the first use, so one may be made before a ``fork``.
+
+    Each thread keeps a connection for reading, and with SQLite all of them together one for writing: to take one out
+    of SQLAlchemy's pool costs more than to read a row.
     """
 
     def __init__(self, url: str | URL) -> None:
         self.url = make_url(url)
         self.engine = _engine(self.url)
-        self._plain = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        # Writers of SQLite wait for each other anyway. Here they do so without asking all the time.
+        self._plain = _engine(self.url, isolation_level="AUTOCOMMIT")
         self._turn = threading.RLock()
         self._waiting: list[_Act[Any]] = []
+        self._writer = _Kept()
+        self._readers = threading.local()
+        self._all = WeakSet([self._writer])
+        # How often a connection was lost: then all are given up, for the server may have been away.
+        self._lost = self._renewed = 0
+        for engine in (self.engine, self._plain):
+            event.listen(engine, "invalidate", self._note_lost)
 
     @property
     def is_sqlite(self) -> bool:
@@ -45,14 +55,54 @@ class Catalogue:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection on which each statement sees the newest committed state."""
-        with self._plain.connect() as connection:
+        kept = self._reader()
+        self._renew()
+        connection = kept.connection(self._plain, self._lost)
+        try:
             yield connection
+            if connection.in_transaction():  # as SQLAlchemy has it: none of the database's is open
+                connection.rollback()
+        except BaseException:
+            kept.close()
+            raise
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Give a connection with a transaction: committed, durably, unless the block raises."""
-        with self._turn if self.is_sqlite else nullcontext(), self.engine.begin() as connection:
-            yield connection
+        if self.is_sqlite:  # whose writers wait for each other anyway, and here do so without asking all the time
+            with self._turn, self._in_turn() as connection:
+                yield connection
+        else:
+            self._renew()
+            with self.engine.begin() as connection:
+                yield connection
+
+    def _reader(self) -> "_Kept":
+        """Return what the thread keeps for reading."""
+        kept: _Kept | None = getattr(self._readers, "kept", None)
+        if kept is None:
+            kept = self._readers.kept = _Kept()
+            self._all.add(kept)
+        return kept
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[Connection]:
+        """Give the connection of those who have the turn, with a transaction."""
+        self._renew()
+        connection = self._writer.connection(self.engine, self._lost)
+        try:
+            with connection.begin():
+                yield connection
+        except BaseException:
+            self._writer.close()
+            raise
+
+    def _renew(self) -> None:
+        """Give up the connections that are idle, if one was lost: each would fail somebody."""
+        if self._renewed != self._lost:
+            self._renewed = self._lost
+            self.engine.dispose()
+            self._plain.dispose()
 
     def commit(self, work: Callable[[Connection], T], order: int = 0) -> T:
         """Do ``work`` in a transaction, and return what it returned once that is committed, durably.
@@ -72,8 +122,14 @@ class Catalogue:
         return act.outcome()
 
     def close(self) -> None:
-        """Close the connections. Needed before a ``fork``."""
+        """Close all connections; no thread may be using one. Needed before a ``fork``."""
+        for kept in list(self._all):
+            kept.close(for_good=True)
         self.engine.dispose()
+        self._plain.dispose()
+
+    def _note_lost(self, *_: Any) -> None:
+        self._lost += 1
 
     def _do_together(self) -> None:
         acts = self._waiting[:_TOGETHER]
@@ -91,6 +147,35 @@ class Catalogue:
         finally:
             for act in acts:
                 act.is_done = True
+
+
+class _Kept:
+    """A connection that is kept from use to use, until one of the same database is lost."""
+
+    def __init__(self) -> None:
+        self._connection: Connection | None = None
+        self._lost = 0
+
+    def connection(self, engine: Engine, lost: int) -> Connection:
+        """Return it; a new one if connections were lost since it was made."""
+        if self._lost != lost:
+            self.close(for_good=True)
+        connection = self._connection
+        if connection is None or connection.closed:
+            connection = self._connection = engine.connect()
+            self._lost = lost
+        return connection
+
+    def close(self, *, for_good: bool = False) -> None:
+        """Give it back; or end it, if it is not to be used any more."""
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.closed:
+            if for_good and not connection.invalidated:
+                connection.detach()
+            connection.close()
+
+    def __del__(self) -> None:
+        self.close()  # the thread has ended
 
 
 class _Act(Generic[T]):
@@ -164,17 +249,16 @@ def _is_unreachable(error: DBAPIError) -> bool:
     )
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, **options: Any) -> Engine:
     is_sqlite = url.get_backend_name() == "sqlite"
-    engine = create_engine(
-        url,
-        pool_size=_CONNECTIONS,
-        max_overflow=-1,
-        connect_args={"timeout": _BUSY, "check_same_thread": False} if is_sqlite else {"connect_timeout": 10},
-    )
+    # What begins transactions waits for others by itself: see _begin_sqlite.
+    patience = {"timeout": _BUSY if options else 0, "check_same_thread": False}
+    connect_args = patience if is_sqlite else {"connect_timeout": 10}
+    engine = create_engine(url, pool_size=_CONNECTIONS, max_overflow=-1, connect_args=connect_args, **options)
     if is_sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        if not options:
+            event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -189,25 +273,18 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # IMMEDIATE: a transaction that reads first and writes later would else fail when two meet.
-    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
-        return
+    """Begin a transaction, once no other process has one.
+
+    SQLite's own waiting sleeps up to a tenth of a second between two looks, however short the other's commit is.
+    """
     raw: Any = connection.connection.driver_connection
-    # SQLite's own waiting sleeps up to a tenth of a second between two looks, however short a commit is.
-    raw.execute("PRAGMA busy_timeout = 0")
-    try:
-        _begin_when_free(connection)
-    finally:
-        raw.execute(f"PRAGMA busy_timeout = {_BUSY * 1000:.0f}")
-
-
-def _begin_when_free(connection: Connection) -> None:
     deadline = time.monotonic() + _BUSY
     while True:
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            # IMMEDIATE: a transaction that reads first and writes later would else fail when two meet.
+            raw.execute("BEGIN IMMEDIATE")
             return
-        except DBAPIError as error:
-            if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise OperationalError("BEGIN IMMEDIATE", None, error) from error
         time.sleep(_POLL)

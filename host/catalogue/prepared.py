@@ -54,14 +54,10 @@ class Prepared:
         return kept
 
     def _wrapped(self, connection: Connection, text: str, error: Exception) -> BaseException:
-        """Return ``error`` as SQLAlchemy raises it; a connection that is lost is given up, and all that are idle.
-
-        If the server was away, none of those is good any more, and each would fail a request of its own.
-        """
+        """Return ``error`` as SQLAlchemy raises it; a connection that is lost is given up."""
         dialect = connection.dialect
         is_lost = dialect.is_disconnect(error, connection.connection.driver_connection, None)  # type: ignore[arg-type]
         if is_lost:
-            connection.engine.pool._invalidate(connection.connection, error)
             connection.invalidate(error)
         base = dialect.loaded_dbapi.Error
         wrapped: BaseException = DBAPIError.instance(
