@@ -73,33 +73,31 @@ class Target:
     etag: str | None = None
     container: str | None = None
 
-    def current(self, connection: Connection) -> Node | None:
-        """Return what is there now.
+    def look(self, connection: Connection) -> tuple[str, Node | None]:
+        """Return the id of the container in which the object is to be, and the object that is there now, or None.
 
-        :raises HostError: the conditions do not hold, or it is a container.
+        :raises HostError: there is no such container, the conditions do not hold, or it is a container itself.
         """
-        is_new = self.is_inside or self.container is not None
-        old = None if is_new else tree.locate(connection, self.account, self.path)
+        old: Node | None = None
+        if self.container is not None:
+            if tree.by_id(connection, self.container) is None:
+                raise NotFound("the copy was given up, its server was not heard of for too long: try again")
+            parent = self.container
+        elif self.is_inside:
+            parent = tree.container(connection, self.account, self.path).id
+        elif self.path.names:
+            parent, old = tree.spot(connection, self.account, self.path)
+        else:  # an id, which only something that is there has
+            old = tree.locate(connection, self.account, self.path)
+            if old is None:
+                raise NotFound(f"nothing has the id {self.path.id}")
+            parent = old.parent or ""
         if old is not None and old.container:
             raise Conflict(f"{old.name!r} is a container")
         self.conditions.require_to_write(old)
         if self.etag is not None and self.etag != ("" if old is None else old.etag):
             raise Conflict("the object was changed meanwhile: read it and try again")
-        return old
-
-    def parent(self, connection: Connection) -> Node:
-        """Return the container in which a new object is to be made.
-
-        :raises HostError: there is none.
-        """
-        if self.container is not None:
-            hidden = tree.by_id(connection, self.container)
-            if hidden is None:
-                raise NotFound("the copy was given up, its server was not heard of for too long: try again")
-            return hidden
-        if not self.is_inside and not self.path.names:
-            raise NotFound(f"nothing has the id {self.path.id}")
-        return tree.container(connection, self.account, self.path if self.is_inside else self.path.parent)
+        return parent, old
 
 
 @dataclass(frozen=True)
@@ -129,10 +127,7 @@ class Vault:
         :raises HostError: nothing can be stored there.
         """
         with self._catalogue.reading() as connection:
-            old = target.current(connection)
-            if old is None:
-                target.parent(connection)
-            return old
+            return target.look(connection)[1]
 
     def store(self, target: Target, body: Body, facts: Callable[[], Facts]) -> Stored:
         """Keep ``body`` as the object at ``target``, new or in place of the old one.
@@ -184,8 +179,8 @@ class Vault:
             locations = [""]
         for location in locations:
             try:
-                stream = self._loader.guarded(data.module, location).open(data.module_data, data.size)
-                return Window(stream, first, data.size - first if length is None else length, BLOCK)
+                module = self._loader.guarded(data.module, location)
+                return module.open(data.module_data, data.size, first, length, BLOCK)
             except HostError as failed:
                 error = error or failed
                 if len(locations) > 1:
@@ -220,10 +215,10 @@ class Vault:
             account = target.account
             if not tree.lock(connection, account.id):
                 raise NotFound("the account was removed")
-            old = target.current(connection)
+            parent, old = target.look(connection)
             self._keep(connection, reserved, size)
             if old is None:
-                return self._add(connection, target, reserved, size, facts)
+                return self._add(connection, target, parent, reserved, size, facts)
             contents.charge(connection, account.id, size - old.size, 0)
             values = {"mimetype": facts.mimetype, "encoding": facts.encoding, "data": reserved.id}
             changed = facts.metadata is not None or facts.items is not None
@@ -238,15 +233,16 @@ class Vault:
         except IntegrityError as error:
             raise NotFound("the container was removed while the object was stored") from error
 
-    def _add(self, connection: Connection, target: Target, reserved: Reservation, size: int, facts: Facts) -> Stored:
+    def _add(
+        self, connection: Connection, target: Target, parent: str, reserved: Reservation, size: int, facts: Facts
+    ) -> Stored:
         contents.charge(connection, target.account.id, size, 1)
-        parent = target.parent(connection)
         identity = self._new_id()
         etag = tree.insert_node(
             connection,
             identity,
             target.account.id,
-            parent.id,
+            parent,
             identity if target.is_inside else target.path.names[-1],
             facts.merged({}),
             mimetype=facts.mimetype or "application/octet-stream",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, insert, literal, null, select, update
 
 from host.catalogue import pages
 from host.catalogue.account import Account
@@ -35,13 +35,20 @@ __all__ = [
     "new_id",
     "path_of",
     "rename",
+    "spot",
+    "update_node",
 ]
-__all__ += ["update_node"]
 
 #: Containers of a path that one statement walks through.
 _STEPS = 8
 
 _insert = Prepared(insert(nodes))
+_update = Prepared(
+    update(nodes)
+    .where(nodes.c.id == bindparam("node"))
+    .values({name: bindparam(name) for name in ("metadata", "mimetype", "encoding", "data")})
+    .values(mtime=bindparam("now"), etag=bindparam("tag"))
+)
 _lock = Prepared(select(accounts.c.id).where(accounts.c.id == bindparam("account")).with_for_update())
 
 
@@ -51,24 +58,47 @@ def _select(last: Any) -> Select[Any]:
     return select(*mine, data.c.module, data.c.module_data, data.c.size)
 
 
+def _walk(steps: int) -> tuple[Any, Any, ColumnElement[bool]]:
+    """Return what walks ``steps`` names down from the container ``top``: the last table, all of them, and where."""
+    last = nodes.alias()
+    if not steps:
+        return last, last, last.c.id == bindparam("top")
+    joined: Any = last
+    where = (last.c.parent == bindparam("top")) & (last.c.name == bindparam("n0"))
+    for number in range(1, steps):
+        upper, last = last, nodes.alias()
+        joined = joined.join(last, (last.c.parent == upper.c.id) & (last.c.name == bindparam(f"n{number}")))
+    return last, joined, where
+
+
 @cache
 def _path_query(steps: int) -> Prepared:
-    """Return the statement that walks ``steps`` names down from the container ``top``."""
-    tables = [nodes.alias() for _ in range(steps)]
-    joined: Any = tables[0]
-    for number in range(1, steps):
-        below = (tables[number].c.parent == tables[number - 1].c.id) & (
-            tables[number].c.name == bindparam(f"n{number}")
-        )
-        joined = joined.join(tables[number], below)
-    joined = joined.outerjoin(data, data.c.id == tables[-1].c.data)
-    first = (tables[0].c.parent == bindparam("top")) & (tables[0].c.name == bindparam("n0"))
-    return Prepared(_select(tables[-1]).select_from(joined).where(first))
+    """Return the statement for what is at the end of a walk."""
+    last, joined, where = _walk(steps)
+    return Prepared(_select(last).select_from(joined.outerjoin(data, data.c.id == last.c.data)).where(where))
+
+
+@cache
+def _spot_query(steps: int) -> Prepared:
+    """Return the statement for the container at the end of a walk, and for what has a name in it, if anything has."""
+    upper, joined, where = _walk(steps)
+    last = nodes.alias()
+    joined = joined.outerjoin(last, (last.c.parent == upper.c.id) & (last.c.name == bindparam("name")))
+    joined = joined.outerjoin(data, data.c.id == last.c.data)
+    query = _select(last).add_columns(upper.c.id, upper.c.container)
+    return Prepared(query.select_from(joined).where(where))
 
 
 _by_id = Prepared(
     _select(nodes).select_from(nodes.outerjoin(data, data.c.id == nodes.c.data)).where(nodes.c.id == bindparam("node"))
 )
+
+
+_up = select(*nodes.c, literal(0).label("height")).where(nodes.c.id == bindparam("node"))
+_ups = _up.cte("ups", recursive=True)
+_ups = _ups.union_all(select(*nodes.c, _ups.c.height + 1).where(nodes.c.id == _ups.c.parent))
+#: A container and all above it. They have no data; to join its table made PostgreSQL read all of it.
+_above = Prepared(select(*[_ups.c[column.name] for column in nodes.c], null(), null(), null()).order_by(_ups.c.height))
 
 
 def lock(connection: Connection, account: int) -> bool:
@@ -81,14 +111,34 @@ def find(connection: Connection, top: str, names: Sequence[str]) -> Node | None:
     node = None if names else by_id(connection, top)
     for begin in range(0, len(names), _STEPS):
         part = names[begin : begin + _STEPS]
-        row = _path_query(len(part)).first(
-            connection, top=top, **{f"n{number}": name for number, name in enumerate(part)}
-        )
+        row = _path_query(len(part)).first(connection, top=top, **_numbered(part))
         if row is None:
             return None
         node = Node._make(row)
         top = node.id
     return node
+
+
+def _numbered(names: Sequence[str]) -> dict[str, str]:
+    return {f"n{number}": name for number, name in enumerate(names)}
+
+
+def spot(connection: Connection, account: Account, path: Path) -> tuple[str, Node | None]:
+    """Return the id of the container that a path leads into, and what has the last name there, or None.
+
+    :param path: with one name at least.
+    :raises NotFound: there is no such container.
+    :raises Conflict: it, or what is above, is an object.
+    """
+    top, (*uppers, name) = _top(connection, account, path), path.names
+    while len(uppers) > _STEPS:
+        node = find(connection, top, uppers[:_STEPS])
+        top, uppers = "" if node is None else node.id, uppers[_STEPS:]
+    row = _spot_query(len(uppers)).first(connection, top=top, name=name, **_numbered(uppers))
+    if row is None or not row[-1]:
+        return container(connection, account, path.parent).id, None  # tells what is missing
+    *found, parent, _ = row
+    return parent, None if found[0] is None else Node._make(found)
 
 
 def locate(connection: Connection, account: Account, path: Path) -> Node | None:
@@ -144,14 +194,9 @@ def by_id(connection: Connection, identity: str) -> Node | None:
 
 def above(connection: Connection, node: Node) -> list[Node]:
     """Return the containers above ``node``, the nearest first. The last has no parent."""
-    met = []
-    while node.parent is not None:
-        upper = by_id(connection, node.parent)
-        if upper is None:  # it was removed since
-            break
-        met.append(upper)
-        node = upper
-    return met
+    if node.parent is None:
+        return []
+    return [Node._make(row) for row in _above.all(connection, node=node.parent)]
 
 
 def path_of(connection: Connection, account: Account, node: Node) -> Path:
@@ -201,13 +246,12 @@ def insert_node(
 def update_node(connection: Connection, node: Node, **values: Any) -> str:
     """Change what is given of ``node``, and with it its time and its entity tag, which is returned.
 
-    :param values: of the columns; ``metadata`` is a mapping.
+    :param values: ``metadata``, a mapping, ``mimetype``, ``encoding`` and ``data``, the id of a row.
     """
-    if "metadata" in values:
-        values["metadata"] = json.dumps(values["metadata"])
     etag = secrets.token_hex(8)
-    values |= {"mtime": int(time.time()), "etag": etag}
-    connection.execute(update(nodes).where(nodes.c.id == node.id).values(values))
+    row = {"mimetype": node.mimetype, "encoding": node.encoding, "data": node.data_id, **values}
+    row["metadata"] = json.dumps(values["metadata"]) if "metadata" in values else node.metadata_text
+    _update.change(connection, node=node.id, now=int(time.time()), tag=etag, **row)
     return etag
 
 

@@ -18,10 +18,17 @@ def checksum(data: bytes) -> int:
     """Return the CRC-16/ARC of ``data``: polynomial 0x8005 reflected, initial and final value 0."""
     crc = 0
     for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
+        crc = crc >> 8 ^ _TABLE[(crc ^ byte) & 0xFF]
     return crc
+
+
+def _remainder(byte: int) -> int:
+    for _ in range(8):
+        byte = byte >> 1 ^ (0xA001 if byte & 1 else 0)
+    return byte
+
+
+_TABLE = [_remainder(byte) for byte in range(256)]
 
 
 def new(enterprise_number: int = ENTERPRISE_NUMBER) -> str:
