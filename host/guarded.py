@@ -5,13 +5,15 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 from host.body import Body
 from host.errors import Failed, Full, HostError, TryAgain
-from modules import Context, ReadStream, StorageModule
+from host.streams import Window
+from modules import Context, StorageModule
 
-__all__ = ["VENDOR_ERRORS", "GuardedModule", "GuardedStream", "Guards"]
+__all__ = ["VENDOR_ERRORS", "GuardedModule", "Guards"]
 
 #: What a vendor's code may raise where it is called: a module that asks the process to exit must not
 #: take everybody's transfers with it.
@@ -55,36 +57,50 @@ class Guard:
         self._left = threading.Condition()
 
     @contextmanager
-    def inside(self, *, at_once: bool = False) -> Iterator[None]:
+    def inside(self) -> Iterator[None]:
         """Run the block in a place.
 
-        :param at_once: whether to do so if there is none, too.
         :raises TryAgain: there is none, for the module hangs.
         """
-        self._enter(at_once=at_once)
+        self.enter()
         try:
             yield
         finally:
-            self._leave()
+            self.leave()
 
     @contextmanager
     def outside(self) -> Iterator[None]:
         """Give up the place for as long as the block runs, which the module called."""
-        self._leave()
+        self.leave()
         try:
             yield
         finally:
-            self._enter(at_once=True)  # what is in the middle of a transfer goes first
+            self.enter(at_once=True)  # what is in the middle of a transfer goes first
 
-    def _enter(self, *, at_once: bool) -> None:
+    def enter(self, *, at_once: bool = False) -> None:
+        """Take a place, which must be given back.
+
+        :param at_once: whether to do so if there is none, too.
+        :raises TryAgain: there is none, for the module hangs.
+        """
         with self._left:
-            deadline = time.monotonic() + _PATIENCE
-            while self._is_full() and not at_once:
-                now = time.monotonic()
-                if now >= deadline or max(self._since.values()) < now - _PATIENCE:
-                    raise TryAgain(f"the storage module {self._name!r} does not answer: try again later")
-                self._left.wait(min(deadline - now, 1.0))
+            if not at_once and self._is_full():
+                self._wait()
             self._since[threading.get_ident()] = time.monotonic()
+
+    def leave(self) -> None:
+        """Give the place back."""
+        with self._left:
+            self._since.pop(threading.get_ident(), None)
+            self._left.notify()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while self._is_full():
+            now = time.monotonic()
+            if now >= deadline or max(self._since.values()) < now - _PATIENCE:
+                raise TryAgain(f"the storage module {self._name!r} does not answer: try again later")
+            self._left.wait(min(deadline - now, 1.0))
 
     def stuck(self) -> int:
         """Return how many threads have been in the module for so long that it hangs."""
@@ -94,11 +110,6 @@ class Guard:
     def _is_full(self) -> bool:
         inside = len(self._since)
         return inside > 0 and inside >= self._guards.most - self._guards.stuck_elsewhere(self)
-
-    def _leave(self) -> None:
-        with self._left:
-            self._since.pop(threading.get_ident(), None)
-            self._left.notify()
 
 
 class GuardedModule:
@@ -111,10 +122,12 @@ class GuardedModule:
         self._module = module
         self._guard = guard
         self._context = context
+        self._calling = _Calling(guard)
+        self._closing = _Calling(guard, at_once=True)  # what is closed gives back what it holds
 
     def new_data(self) -> str:
         """Return a new ``module_data``."""
-        with self._calling():
+        with self._calling:
             return str(self._module.new_data(self._context))
 
     def assign(self, module_data: str, body: Body) -> int:
@@ -124,7 +137,7 @@ class GuardedModule:
         """
         source = _Source(body, self._guard)
         try:
-            with self._calling():
+            with self._calling:
                 self._module.assign(self._context, module_data, source)
                 size = self._module.get_size(self._context, module_data)
         except HostError:
@@ -142,64 +155,43 @@ class GuardedModule:
         copy_data = getattr(self._module, "copy_data", None)  # a class of its own making may lack it
         if copy_data is None:
             return False
-        with self._calling():
+        with self._calling:
             return bool(copy_data(self._context, module_data, source))
 
     def available(self, module_data: str) -> bool:
         """Tell whether the data is here, whole and durable."""
-        with self._calling():
+        with self._calling:
             return self._module.available(self._context, module_data)
 
     def size(self, module_data: str) -> int:
         """Return how many bytes are kept."""
-        with self._calling():
+        with self._calling:
             return self._module.get_size(self._context, module_data)
 
-    def open(self, module_data: str, size: int) -> "GuardedStream":
-        """Open what is kept, which must have ``size`` bytes."""
-        with self._calling():
+    def open(self, module_data: str, size: int, first: int = 0, length: int | None = None, ahead: int = 0) -> Window:
+        """Open what is kept, which must have ``size`` bytes, for ``length`` bytes from the byte ``first`` on.
+
+        :param length: None for all the rest.
+        :param ahead: bytes that are read at once.
+        """
+        with self._calling:
             kept = self._module.get_size(self._context, module_data)
             if kept != size:
                 raise Failed(f"{size} bytes were stored, the storage module has {kept}")
-            return GuardedStream(self._module.get_read_stream(self._context, module_data), self._guard)
+            stream = self._module.get_read_stream(self._context, module_data)
+            return Window(
+                stream, first, size - first if length is None else length, ahead, self._calling, self._closing
+            )
 
     def delete(self, module_data: str) -> None:
         """Delete what is kept."""
-        with self._calling():
+        with self._calling:
             self._module.delete(self._context, module_data)
 
     def statistics(self) -> Mapping[str, Any]:
         """Return what the module says of its storage."""
-        with self._calling():
+        with self._calling:
             return self._module.statistics(self._context)
-
-    @contextmanager
-    def _calling(self) -> Iterator[None]:
-        with self._guard.inside(), _judged():
-            yield
-
-
-class GuardedStream:
-    """A stream of a module; an error of it is a :class:`HostError`."""
-
-    def __init__(self, stream: ReadStream, guard: Guard) -> None:
-        self._stream = stream
-        self._guard = guard
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to ``size`` bytes; ``b""`` at the end."""
-        with self._guard.inside(), _judged():
-            return self._stream.read(size)
-
-    def seek(self, place: int) -> None:
-        """Go to ``place``, in bytes from the start."""
-        with self._guard.inside(), _judged():
-            self._stream.seek(place)
-
-    def close(self) -> None:
-        """Close the stream."""
-        with self._guard.inside(at_once=True), _judged():
-            self._stream.close()
 
 
 class _Source:
@@ -219,18 +211,30 @@ class _Source:
         return self._body.__length_hint__()
 
 
-@contextmanager
-def _judged() -> Iterator[None]:
+class _Calling:
+    """Around each call of a module: a place in it, and its errors told apart. It has no state, and serves all threads.
+
+    It is a class, and not a generator, since there are several in each request.
+    """
+
+    def __init__(self, guard: Guard, *, at_once: bool = False) -> None:
+        self._guard = guard
+        self._at_once = at_once
+
+    def __enter__(self) -> None:
+        self._guard.enter(at_once=self._at_once)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._guard.leave()
+        if isinstance(error, VENDOR_ERRORS) and not isinstance(error, HostError):
+            raise _judged(error) from error
+
+
+def _judged(error: BaseException) -> HostError:
     """Tell apart what a module raises: full, worth another try, broken. Its text stays here."""
-    try:
-        yield
-    except HostError:
-        raise
-    except OSError as error:
+    if isinstance(error, OSError):
         if error.errno in _FULL:
-            raise Full("the storage is full") from error
+            return Full("the storage is full")
         if error.errno in _LATER or isinstance(error, (TimeoutError, ConnectionError)):
-            raise TryAgain("the storage cannot do that now: try again") from error
-        raise Failed("the storage module failed") from error
-    except VENDOR_ERRORS as error:
-        raise Failed("the storage module failed") from error
+            return TryAgain("the storage cannot do that now: try again")
+    return Failed("the storage module failed")

@@ -17,7 +17,6 @@ from host.catalogue.engine import Catalogue
 from host.catalogue.schema import KEPT, copies, data, vendor_modules
 from host.errors import HostError
 from host.loader import Loader, reason
-from host.streams import Window
 
 __all__ = ["Replication"]
 
@@ -147,7 +146,7 @@ class Replication:
             if source == location:
                 continue
             try:
-                window = Window(self._loader.guarded(row.module, source).open(row.module_data, row.size), 0, row.size)
+                window = self._loader.guarded(row.module, source).open(row.module_data, row.size)
             except HostError as failed:
                 error = error or failed
                 continue

@@ -1,11 +1,14 @@
 """Parts of objects on their way to a client, or into another object."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from host.errors import Failed
 
 __all__ = ["Source", "Spliced", "Window"]
+
+_NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class Stream(Protocol):
@@ -26,11 +29,23 @@ class Source(Protocol):
 class Window:
     """``length`` bytes of a stream, and not one less: a stream that ends early is an error.
 
-    :param ahead: bytes that are read at once, so that what is wrong with a small object shows before it is sent.
+    :param ahead: bytes that are read at once, so that what is wrong with a small object shows before it is sent. A
+        stream that is through then is closed, too.
+    :param calling: what is put around each later read of the stream.
+    :param closing: and around its end.
     """
 
-    def __init__(self, stream: Stream, first: int, length: int, ahead: int = 0) -> None:
-        self._stream = stream
+    def __init__(
+        self,
+        stream: Stream,
+        first: int,
+        length: int,
+        ahead: int = 0,
+        calling: AbstractContextManager[None] = _NOTHING,
+        closing: AbstractContextManager[None] = _NOTHING,
+    ) -> None:
+        self._stream: Stream | None = stream
+        self._calling = self._closing = _NOTHING
         self._left = length
         self._ahead = b""
         try:
@@ -40,10 +55,13 @@ class Window:
             while ahead > 0 and self._left:  # a read may be short
                 blocks.append(self._read(ahead))
                 ahead -= len(blocks[-1])
-            self._ahead = b"".join(blocks)
+            self._ahead = blocks[0] if len(blocks) == 1 else b"".join(blocks)
+            if not self._left:
+                self.close()
         except BaseException:
-            stream.close()
+            self.close()
             raise
+        self._calling, self._closing = calling, closing
 
     def read(self, size: int = -1, /) -> bytes:
         """Return up to ``size`` bytes, all the rest if it is negative."""
@@ -53,7 +71,10 @@ class Window:
 
     def close(self) -> None:
         """Close the stream."""
-        self._stream.close()
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            with self._closing:
+                stream.close()
 
     def _take(self, size: int) -> bytes:
         data = self._ahead
@@ -67,7 +88,10 @@ class Window:
         size = min(size, self._left)
         if not size:
             return b""
-        data = self._stream.read(size)
+        if self._stream is None:
+            raise ValueError("the stream is closed")
+        with self._calling:
+            data = self._stream.read(size)
         if not data:
             raise Failed(f"the storage module's stream ended {self._left} bytes early")
         if len(data) > size:

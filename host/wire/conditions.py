@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 from typing import Protocol
 
 from host.errors import PreconditionFailed
@@ -85,6 +86,7 @@ def if_range(header: str | None, state: State) -> bool:
     return _seconds(header) == state.mtime
 
 
+@lru_cache(maxsize=1024)
 def http_date(seconds: int) -> str:
     """Return a time as HTTP writes it, in English whatever the locale is."""
     return formatdate(seconds, usegmt=True)

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from host.body import Body
 from host.cloud import Cloud
-from host.guarded import GuardedModule, GuardedStream
+from host.guarded import Guard, GuardedModule, _Calling
+from host.streams import Window
 from host.vault import Facts
 from tests.host.cloud import CloudTest, where
 
@@ -41,16 +42,31 @@ class Stepping(GuardedModule):
 
     life: Life
 
-    @contextmanager
-    def _calling(self) -> Iterator[None]:
-        self.life.step()
-        with super()._calling():
-            yield
-        self.life.step()
+    def live(self, life: Life) -> None:
+        """Let each call be steps of ``life``."""
+        self.life = life
+        self._calling = SteppingCall(self._guard, life)
 
-    def open(self, module_data: str, size: int) -> GuardedStream:
+    def open(self, *arguments: Any, **more: Any) -> Window:
         self.life.step()  # and none on the way back, where nobody would close the stream
-        return GuardedModule(self._module, self._guard, self._context).open(module_data, size)
+        return GuardedModule(self._module, self._guard, self._context).open(*arguments, **more)
+
+
+class SteppingCall(_Calling):
+    """Around a call that is two steps."""
+
+    def __init__(self, guard: Guard, life: Life) -> None:
+        super().__init__(guard)
+        self._life = life
+
+    def __enter__(self) -> None:
+        self._life.step()
+        super().__enter__()
+
+    def __exit__(self, kind: Any, error: BaseException | None, at: Any) -> None:
+        super().__exit__(kind, error, at)
+        if error is None:
+            self._life.step()
 
 
 class Dying(io.BytesIO):
@@ -86,7 +102,7 @@ class CrashTest(CloudTest):
         def stepping_module(name: str, location: str) -> GuardedModule:
             module = guarded(name, location)
             made = Stepping(module._module, module._guard, module._context)
-            made.life = life
+            made.live(life)
             return made
 
         with (

@@ -25,11 +25,11 @@ class GuardTest(unittest.TestCase):
         self.go = threading.Event()
         self.order: list[str] = []
 
-    def stay(self, name: str, **more: bool) -> Callable[[], str]:
+    def stay(self, name: str) -> Callable[[], str]:
         """Return a work that stays inside until all may go."""
 
         def work() -> str:
-            with self.guard.inside(**more):
+            with self.guard.inside():
                 self.order.append(f"{name} in")
                 self.go.wait(60)
                 self.order.append(f"{name} out")
@@ -98,8 +98,9 @@ class GuardTest(unittest.TestCase):
     def test_some_go_in_at_once(self) -> None:
         def late() -> str:
             wait_until(lambda: self.inside() == 2)
-            with self.guard.inside(at_once=True):
-                self.go.set()
+            self.guard.enter(at_once=True)
+            self.go.set()
+            self.guard.leave()
             return "c"
 
         self.assertEqual(at_once(self.stay("a"), self.stay("b"), late), ["a", "b", "c"])

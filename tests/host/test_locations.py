@@ -4,7 +4,6 @@ import io
 from typing import Any
 from unittest import mock
 
-from host import replication
 from host.body import Body
 from host.errors import Conflict, TryAgain
 from host.vault import Facts, Stored
@@ -125,7 +124,7 @@ class DirectoriesTest(CloudTest):
         self.store(content=b"data")
         path = objects_in(self.objects)[0]
         before = path.stat()
-        with mock.patch.object(replication, "Window", side_effect=AssertionError):
+        with mock.patch("host.guarded.GuardedModule.open", side_effect=AssertionError):
             self.assertEqual(self.cloud.upkeep.replication.work(), (1, 0))
         self.assertEqual(path.stat(), before)
         self.assertEqual(self.stored(), [b"data"])
