@@ -140,10 +140,11 @@ class GuardedModule:
             with self._calling:
                 self._module.assign(self._context, module_data, source)
                 size = self._module.get_size(self._context, module_data)
-        except HostError:
-            if body.error is not None:
-                raise body.error from None
-            raise
+        except HostError as error:
+            if body.error is None or error is body.error:
+                raise
+            # What the module made of it is for the log, unless the body tells why it failed.
+            raise body.error from body.error.__cause__ or error.__cause__
         if body.error is not None:
             raise body.error
         if not body.ended or size != body.count:

@@ -4,6 +4,7 @@ import errno
 from unittest import mock
 
 from host import errors
+from modules import Context, Source
 from tests.host.cloud import MEMBERS, CloudTest
 from tests.host.vendor import Failing
 
@@ -45,6 +46,33 @@ class StatusTest(CloudTest):
             self.assert_refused(refused, 500)
             self.assertNotIn("secret", refused.text)
             self.assertIn("/secret/disk", log.output[0])
+
+    def test_what_a_module_makes_of_a_body_that_fails_is_in_the_log(self) -> None:
+        self.use_failing()
+        self.cloud.accounts.put("alice", quota=3)
+
+        def assign(module: Failing, context: Context, module_data: str, stream: Source) -> None:
+            try:
+                stream.read(1)
+            finally:
+                raise OSError(errno.EIO, "/secret/disk")
+
+        with mock.patch.object(Failing, "assign", assign), self.assertLogs("host.application", "ERROR") as log:
+            refused = self.put("/cdmi/o")
+        self.assert_refused(refused, 507, "quota")
+        self.assertIn("/secret/disk", log.output[0])
+
+    def test_why_the_body_of_a_part_could_not_be_read_is_in_the_log(self) -> None:
+        self.use_failing()
+        self.put("/cdmi/o", b"0123456789")
+        error = OSError(errno.EIO, "/secret/disk")
+        with (
+            mock.patch.object(Failing, "errors", {"get_read_stream": error}),
+            self.assertLogs("host.application", "ERROR") as log,
+        ):
+            refused = self.put("/cdmi/o", b"ab", Content_Range="bytes 2-3/*")
+        self.assert_refused(refused, 500)
+        self.assertIn("/secret/disk", log.output[0])
 
     def test_passwords_are_not_guessed_on_and_on(self) -> None:
         for _ in range(10):
