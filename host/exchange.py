@@ -45,7 +45,7 @@ class Exchange:
     @cached_property
     def conditions(self) -> Conditions:
         """What must hold for the request to be carried out."""
-        return conditions(self.request.get_header)
+        return conditions(self.request.get_header, is_put=self.request.method == "PUT")
 
     @cached_property
     def selection(self) -> Selection:

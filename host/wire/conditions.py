@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110, section 13)."""
+"""Conditional requests (RFC 9110, section 13), and what CDMI 1.0 has for two of them."""
 
 import re
 from collections.abc import Callable
@@ -44,7 +44,9 @@ class Conditions:
             since = self.unmodified_since
             holds = since is None or (state is not None and state.mtime <= since)
         if not holds:
-            raise PreconditionFailed("the object is not the one that If-Match or If-Unmodified-Since names")
+            raise PreconditionFailed(
+                "the object is not the one that If-Match, If-Unmodified-Since or X-CDMI-MustExist asks for"
+            )
 
     def require_to_write(self, state: State | None) -> None:
         """Check what must hold before an object is changed.
@@ -53,7 +55,7 @@ class Conditions:
         """
         self.require(state)
         if self.none_match is not None and state is not None and _is_one(state.etag, self.none_match, weak=True):
-            raise PreconditionFailed("the object is one that If-None-Match excludes")
+            raise PreconditionFailed("the object is one that If-None-Match or X-CDMI-NoClobber excludes")
 
     def is_known(self, state: State) -> bool:
         """Tell whether the client of a GET has what it asks for, so that 304 is the answer."""
@@ -65,12 +67,18 @@ class Conditions:
 NONE = Conditions()
 
 
-def conditions(header: Callable[[str], str | None]) -> Conditions:
+def conditions(header: Callable[[str], str | None], *, is_put: bool = False) -> Conditions:
     """Return the conditions of a request.
 
     :param header: returns the header of a name, or None.
+    :param is_put: whether the headers of CDMI count, too: what must exist matches ``*``, if nothing says more of it,
+        and what must not be overwritten matches none.
     """
     match, none_match = header("If-Match"), header("If-None-Match")
+    if is_put and match is None and _is_true(header("X-CDMI-MustExist")):
+        match = "*"
+    if is_put and _is_true(header("X-CDMI-NoClobber")):
+        none_match = "*"
     since, unmodified = header("If-Modified-Since"), header("If-Unmodified-Since")
     if match is none_match is since is unmodified is None:
         return NONE
@@ -90,6 +98,10 @@ def if_range(header: str | None, state: State) -> bool:
 def http_date(seconds: int) -> str:
     """Return a time as HTTP writes it, in English whatever the locale is."""
     return formatdate(seconds, usegmt=True)
+
+
+def _is_true(header: str | None) -> bool:
+    return header is not None and header.strip().lower() == "true"
 
 
 def _tags(header: str | None) -> tuple[str, ...] | None:

@@ -262,6 +262,19 @@ class CdmiTest(CloudTest):
         self.assertEqual(self.call("GET", "/cdmi/p").content, data)
         self.assertEqual(list(self.cloud.loader.instance("new").objects.values()), [data])  # type: ignore[attr-defined]
 
+    def test_what_must_exist_and_what_must_not(self) -> None:
+        exist, none = {"X-CDMI-MustExist": "true"}, {"X-CDMI-NoClobber": "true"}
+        for kind, path in (("object", "/cdmi/o"), ("container", "/cdmi/a/")):
+            self.assert_refused(self.cdmi("PUT", path, {"metadata": {"k": "v"}}, kind, **exist), 412)
+            self.assertEqual(self.cdmi("PUT", path, {"metadata": {"k": "v"}}, kind, **none).status_code, 201)
+            self.assert_refused(self.cdmi("PUT", path, {"metadata": {}}, kind, **none), 412)
+            self.assertEqual(self.cdmi("PUT", path, {"metadata": {"k": "w"}}, kind, **exist).status_code, 204)
+            self.assertEqual(self.cdmi("GET", path, **none, **exist).json["metadata"]["k"], "w")
+        self.assert_refused(self.put("/cdmi/o", b"lost", **none), 412)
+        self.assert_refused(self.cdmi("PUT", "/cdmi/o", {"copy": "/cdmi/o"}, **none), 412)
+        self.assertEqual(self.call("GET", "/cdmi/o", headers=none).status_code, 200)
+        self.assertEqual(self.call("DELETE", "/cdmi/o", headers=none).status_code, 204)
+
     def test_containers_are_copied_whole(self) -> None:
         self.cdmi("PUT", "/cdmi/a/", {"metadata": {"k": "v"}}, kind="container")
         self.call("PUT", "/cdmi/a/b/")

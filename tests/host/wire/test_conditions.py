@@ -173,6 +173,28 @@ class PrecedenceTest(unittest.TestCase):
         self.assertFalse(NONE.is_known(Kept()))
 
 
+class CdmiTest(unittest.TestCase):
+    """Headers of CDMI 1.0, of a PUT."""
+
+    def put(self, **headers: str) -> Conditions:
+        return conditions({name.replace("_", "-"): value for name, value in headers.items()}.get, is_put=True)
+
+    def test_they_mean_what_http_has_a_star_for(self) -> None:
+        for text in ("true", " TRUE "):
+            self.assertEqual(self.put(X_CDMI_MustExist=text), of(If_Match="*"))
+            self.assertEqual(self.put(X_CDMI_NoClobber=text), of(If_None_Match="*"))
+        for text in ("false", "", "1", "yes"):
+            self.assertIs(self.put(X_CDMI_MustExist=text, X_CDMI_NoClobber=text), NONE, text)
+
+    def test_they_count_beside_the_headers_of_http(self) -> None:
+        self.assertEqual(self.put(X_CDMI_MustExist="true", If_Match='"abc"'), of(If_Match='"abc"'))
+        self.assertEqual(self.put(X_CDMI_NoClobber="true", If_None_Match='"abc"'), of(If_None_Match="*"))
+        self.assertEqual(self.put(X_CDMI_NoClobber="true", If_Match='"x"'), of(If_None_Match="*", If_Match='"x"'))
+
+    def test_they_are_for_a_put_alone(self) -> None:
+        self.assertIs(of(X_CDMI_MustExist="true", X_CDMI_NoClobber="true"), NONE)
+
+
 class IfRangeTest(unittest.TestCase):
     def test_a_range_counts_for_the_same_object_alone(self) -> None:
         for header, expected in (
