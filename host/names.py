@@ -161,16 +161,24 @@ class Names:
 
         return self._catalogue.commit(work, order=account.id)
 
-    def copy_container(self, account: Account, source: Node, path: Path, metadata: dict[str, Any] | None) -> Node:
+    def copy_container(
+        self,
+        account: Account,
+        source: Node,
+        path: Path,
+        metadata: dict[str, Any] | None,
+        conditions: Conditions = NONE,
+    ) -> Node:
         """Copy a container and all below it to a place that is not taken.
 
         It gets its name once it is whole. A copy that fails leaves nothing.
 
         :raises NotFound: there is no container above the place.
         :raises Conflict: the place is taken.
+        :raises PreconditionFailed: the conditions do not hold for the place.
         """
         with self._catalogue.reading() as connection:
-            _require_free(connection, account, path)
+            _require_free(connection, account, path, conditions)
         top = self._new_id()
 
         def begin(connection: Connection) -> None:
@@ -181,7 +189,7 @@ class Names:
 
         def end(connection: Connection) -> Node | None:
             tree.lock(connection, account.id)
-            parent = _require_free(connection, account, path)
+            parent = _require_free(connection, account, path, conditions)
             if not contents.attach(connection, top, self._vault.process):
                 raise NotFound("the copy was given up, its server was not heard of for too long: try again")
             tree.rename(connection, _found(tree.by_id(connection, top)), parent.id, path.names[-1])
@@ -233,9 +241,11 @@ def _found(node: Node | None, path: Path | None = None) -> Node:
     return node
 
 
-def _require_free(connection: Connection, account: Account, path: Path) -> Node:
+def _require_free(connection: Connection, account: Account, path: Path, conditions: Conditions) -> Node:
     """Return the container in which ``path`` is to be made."""
     parent = tree.container(connection, account, path.parent)
-    if tree.child(connection, parent.id, path.names[-1]) is not None:
+    old = tree.child(connection, parent.id, path.names[-1])
+    conditions.require_to_write(old)
+    if old is not None:
         raise Conflict(f"{path.names[-1]!r} exists already")
     return parent

@@ -123,7 +123,7 @@ class Writing:
         if verb == "move":
             is_new = self._names.move(account, source, where, facts, exchange.conditions)
         else:
-            self._names.copy_container(account, node, where, facts.metadata)
+            self._names.copy_container(account, node, where, facts.metadata, exchange.conditions)
         exchange.response.status = HTTP_204
         if is_new:
             node = self._there(exchange, where)

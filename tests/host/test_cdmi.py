@@ -291,6 +291,20 @@ class CdmiTest(CloudTest):
         self.assert_refused(self.cdmi("PUT", "/cdmi/d/", {"copy": "/cdmi/a/o"}, kind="container"), 400)
         self.assert_refused(self.cdmi("PUT", "/cdmi/d", {"copy": "/cdmi/a/"}), 400)
 
+    def test_a_container_is_copied_on_conditions(self) -> None:
+        self.call("PUT", "/cdmi/a/")
+        self.call("PUT", "/cdmi/b/")
+
+        def copied(to: str, headers: dict[str, str]) -> Any:
+            return self.cdmi("PUT", to, {"copy": "/cdmi/a/"}, kind="container", **headers)
+
+        for headers in ({"If-Match": "*"}, {"If-Match": '"x"'}, {"X-CDMI-MustExist": "true"}):
+            self.assert_refused(copied("/cdmi/c/", headers), 412)
+        self.assert_refused(copied("/cdmi/b/", {"If-None-Match": "*"}), 412)
+        self.assert_refused(copied("/cdmi/b/", {"If-Match": "*"}), 409)
+        self.assertEqual(self.call("GET", "/cdmi/").json["children"], ["a/", "b/"])
+        self.assertEqual(copied("/cdmi/c/", {"If-None-Match": "*"}).status_code, 201)
+
     def test_a_copy_that_fails_in_the_middle_leaves_nothing(self) -> None:
         self.call("PUT", "/cdmi/a/")
         for name in "opq":
