@@ -51,9 +51,14 @@ class Incoming:
         return self._reader.fields
 
     @property
+    def given_encoding(self) -> str | None:
+        """The valuetransferencoding, None if it is not said."""
+        return _encoding(self.fields)
+
+    @property
     def encoding(self) -> str:
         """The valuetransferencoding in which the data is to read back."""
-        given = _encoding(self.fields)
+        given = self.given_encoding
         if given is None and self._parts is not None:
             return encoding_of(self.mimetype or "")
         return given or "utf-8"

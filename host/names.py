@@ -9,7 +9,7 @@ from host.catalogue import contents, pages, tree
 from host.catalogue.account import Account
 from host.catalogue.engine import Catalogue
 from host.catalogue.node import Node
-from host.errors import Conflict, Forbidden, NotFound
+from host.errors import Conflict, Forbidden, Invalid, NotFound
 from host.vault import Facts, Target, Vault
 from host.wire.conditions import NONE, Conditions
 from host.wire.path import Path
@@ -89,12 +89,15 @@ class Names:
 
         :raises NotFound: there is none.
         :raises PreconditionFailed: it is another one than the conditions ask for.
+        :raises Invalid: it is an object that reads back in another encoding than is said.
         """
 
         def work(connection: Connection) -> Node | None:
             tree.lock(connection, account.id)
             node = _found(tree.locate(connection, account, path), path)
             conditions.require_to_write(node)
+            if facts.encoding is not None and facts.encoding != (node.encoding or "base64"):
+                raise Invalid("valuetransferencoding: it changes only together with the value")
             values: dict[str, Any] = {} if facts.mimetype is None else {"mimetype": facts.mimetype}
             if facts.metadata is not None or facts.items is not None:
                 values["metadata"] = facts.merged(node.metadata)

@@ -139,7 +139,9 @@ class Writing:
             # What is said of a container may come as an object, too; but it must be said.
             if node is not None and (exchange.selection.metadata or incoming.metadata or not where.slash):
                 exchange.conditions.require_to_write(node)
-                facts = _facts(exchange, incoming.metadata, None if node.container else incoming.mimetype)
+                # A container has neither of the two.
+                kind, encoding = (None, None) if node.container else (incoming.mimetype, incoming.given_encoding)
+                facts = _facts(exchange, incoming.metadata, kind, encoding)
                 changed = self._names.change(account, where, facts, exchange.conditions)
                 exchange.response.status = HTTP_204
                 exchange.response.set_header("ETag", f'"{changed.etag}"')
@@ -311,14 +313,14 @@ def _incoming(exchange: Exchange) -> Incoming:
     return Incoming(exchange.body(), exchange.request.content_type or "", exchange.limits.value)
 
 
-def _facts(exchange: Exchange, metadata: dict[str, Any] | None, kind: str | None) -> Facts:
+def _facts(exchange: Exchange, metadata: dict[str, Any] | None, kind: str | None, encoding: str | None = None) -> Facts:
     """Return what a body says, as far as the query names it."""
-    selected = exchange.selection
-    if selected.metadata is not None:
-        given = metadata or {}
-        return Facts(items={name: given.get(name) for name in selected.metadata})
+    selected, given = exchange.selection, metadata or {}
     return Facts(
-        mimetype=kind if "mimetype" in selected else None, metadata=metadata if "metadata" in selected else None
+        mimetype=kind if "mimetype" in selected else None,
+        encoding=encoding if "valuetransferencoding" in selected else None,
+        metadata=metadata if "metadata" in selected and selected.metadata is None else None,
+        items=None if selected.metadata is None else {name: given.get(name) for name in selected.metadata},
     )
 
 

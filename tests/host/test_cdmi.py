@@ -163,6 +163,25 @@ class CdmiTest(CloudTest):
                     self.assertEqual(part["childrenrange"], f"1-{min(count, 13) - 1}")
                     self.call("DELETE", "/cdmi/a/")
 
+    def test_an_encoding_does_not_change_without_the_value(self) -> None:
+        for value, same, other in (("hi", "utf-8", "base64"), ("AAEC", "base64", "utf-8")):
+            self.cdmi("PUT", "/cdmi/o", {"valuetransferencoding": same, "value": value})
+            for query, fields in (("", {"metadata": {"k": "v"}}), ("", {}), ("?valuetransferencoding", {})):
+                body = {**fields, "valuetransferencoding": other}
+                self.assert_refused(self.cdmi("PUT", f"/cdmi/o{query}", body), 400, "valuetransferencoding")
+                body = {**fields, "valuetransferencoding": same}
+                self.assertEqual(self.cdmi("PUT", f"/cdmi/o{query}", body).status_code, 204)
+            self.assertEqual(self.cdmi("PUT", "/cdmi/o?metadata", {"valuetransferencoding": other}).status_code, 204)
+            read = self.cdmi("GET", "/cdmi/o").json
+            self.assertEqual((read["value"], read["valuetransferencoding"]), (value, same))
+
+    def test_an_item_and_the_type_are_changed_together(self) -> None:
+        self.cdmi("PUT", "/cdmi/o", {"metadata": {"k": "v", "l": "w"}, "value": "hi"})
+        body = {"mimetype": "text/x", "metadata": {"k": "new", "l": "ignored"}}
+        self.assertEqual(self.cdmi("PUT", "/cdmi/o?metadata:k;mimetype", body).status_code, 204)
+        read = self.cdmi("GET", "/cdmi/o").json
+        self.assertEqual((read["mimetype"], read["metadata"]["k"], read["metadata"]["l"]), ("text/x", "new", "w"))
+
     def test_one_item_of_metadata_is_changed(self) -> None:
         self.cdmi("PUT", "/cdmi/o", {"metadata": {"a": 1, "b": 2}, "value": "hi"})
         self.assertEqual(self.cdmi("PUT", "/cdmi/o?metadata:b", {"metadata": {"b": 3, "c": 4}}).status_code, 204)
