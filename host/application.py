@@ -50,7 +50,7 @@ class Application:
     def __call__(self, env: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
         env[_ID] = secrets.token_hex(8)
-        if not ACCESS.isEnabledFor(logging.INFO):
+        if not ACCESS.is_on:
             return self._app(env, start_response)  # type: ignore[no-any-return]
         entry = _Entry(env, start_response)
         entry.body = self._app(env, entry.start)
@@ -97,7 +97,7 @@ class _Entry:
                 time.perf_counter() - self._begin,
                 env.get("HTTP_USER_AGENT", ""),
             )
-            ACCESS.info(line)
+            ACCESS.write(line)
 
 
 class _Door:
@@ -152,9 +152,9 @@ class _Door:
             self._system.serve(exchange)
         except Exception as error:
             status = error.status if isinstance(error, HostError) else 500
-            AUDIT.info(audit_line(*who, status, **exchange.audited, error=str(error) if status < 500 else "failed"))
+            AUDIT.write(audit_line(*who, status, **exchange.audited, error=str(error) if status < 500 else "failed"))
             raise
-        AUDIT.info(audit_line(*who, exchange.response.status_code, **exchange.audited))
+        AUDIT.write(audit_line(*who, exchange.response.status_code, **exchange.audited))
 
     def _account(self, request: Request) -> Account:
         env = request.env

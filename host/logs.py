@@ -2,7 +2,7 @@
 
 import json
 import logging
-import logging.handlers
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -12,11 +12,89 @@ from typing import Any
 from host.loader import without
 from host.settings import Settings
 
-__all__ = ["ACCESS", "AUDIT", "access_line", "audit_line", "configure"]
+__all__ = ["ACCESS", "AUDIT", "Lines", "access_line", "audit_line", "configure"]
+
+_PAUSE = 1.0  # seconds between two looks whether a file was moved away, and between two complaints
+
+log = logging.getLogger(__name__)
+
+
+class Lines:
+    """A log of lines, which is off until it is opened. Threads and processes write to one file side by side.
+
+    It is none of :mod:`logging`'s, which takes longer for a line than a small object does to be read.
+    """
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._descriptor = -1
+        self._look = self._complain = 0.0  # seconds before which neither is done again
+
+    @property
+    def is_on(self) -> bool:
+        """Whether lines are kept."""
+        return self._descriptor >= 0
+
+    def open(self, directory: Path, name: str) -> None:
+        """Keep lines from now on in the file ``name``; on the standard error if it is ``-``, nowhere if it is empty.
+
+        :raises OSError: it cannot be written.
+        """
+        self.close()
+        if name == "-":
+            self._descriptor = os.dup(2)
+        elif name:
+            self._path = directory / name
+            self._descriptor = _opened(self._path)
+
+    def close(self) -> None:
+        """Keep no more lines. No thread may be writing one."""
+        if self.is_on:
+            os.close(self._descriptor)
+        self._path, self._descriptor, self._look = None, -1, 0.0
+
+    def write(self, line: str) -> None:
+        """Write one line. What fails then is said in the log of what goes wrong, and is no failure of a request."""
+        if not self.is_on:
+            return
+        try:
+            try:
+                self._follow()
+            finally:
+                os.write(self._descriptor, f"{line}\n".encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            now = time.monotonic()
+            if now >= self._complain:
+                self._complain = now + _PAUSE
+                log.error("a log cannot be written: %s", error)
+
+    def _follow(self) -> None:
+        """Begin a new file if the one that is open was moved away, as logrotate does."""
+        now = time.monotonic()
+        if self._path is None or now < self._look:
+            return
+        self._look = now + _PAUSE
+        try:
+            if os.path.samestat(os.stat(self._path), os.fstat(self._descriptor)):
+                return
+        except FileNotFoundError:
+            pass
+        new = _opened(self._path)
+        try:
+            # The number stays: so no thread that is writing to it just now writes to what somebody else opens.
+            os.dup2(new, self._descriptor, inheritable=False)
+        finally:
+            os.close(new)
+
+
+def _opened(path: Path) -> int:
+    # Each line is one write at the end of the file, wherever that is by then: so processes do not mix theirs.
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
 
 #: Each request in one line, and each act of an administrator as one JSON object in one line.
-ACCESS = logging.getLogger("host.access")
-AUDIT = logging.getLogger("host.audit")
+ACCESS = Lines()
+AUDIT = Lines()
 
 
 class _Masking(logging.Formatter):
@@ -40,24 +118,8 @@ def configure(settings: Settings, secrets: Callable[[], Iterable[str]]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Masking(secrets))
     logging.getLogger().handlers[:] = [handler]
-    for logger, name in ((ACCESS, settings.access_log), (AUDIT, settings.audit_log)):
-        logger.handlers[:] = [_handler(settings.directory, name)]
-        logger.setLevel(logging.INFO if name else logging.CRITICAL)
-        logger.propagate = False
-
-
-def _handler(directory: Path, name: str) -> logging.Handler:
-    if not name:
-        return logging.NullHandler()
-    # A file that is moved away, as logrotate does, is opened anew. A line is one write at the end of the file: so
-    # processes do not mix theirs.
-    handler: logging.Handler = (
-        logging.StreamHandler(sys.stderr)
-        if name == "-"
-        else logging.handlers.WatchedFileHandler(directory / name, encoding="utf-8", errors="backslashreplace")
-    )
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    return handler
+    ACCESS.open(settings.directory, settings.access_log)
+    AUDIT.open(settings.directory, settings.audit_log)
 
 
 def access_line(

@@ -1,20 +1,24 @@
 """The three logs."""
 
 import contextlib
+import errno
 import io
 import json
 import logging
+import os
 import re
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from host.loader import secrets_in
-from host.logs import ACCESS, AUDIT, access_line, audit_line, configure
+from host.logs import ACCESS, AUDIT, Lines, access_line, audit_line, configure
 from host.settings import load
+from tests.host.threads import at_once
 
 SECRET = "p\"a'ss\nwörd"
 #: What a server can hand over, and what JSON can hold.
@@ -80,16 +84,10 @@ class ConfigureTest(unittest.TestCase):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.directory = Path(directory.name)
-        for logger in (logging.getLogger(), ACCESS, AUDIT):
-            self.addCleanup(self._restore, logger, logger.handlers[:], logger.level, logger.propagate)
-
-    @staticmethod
-    def _restore(logger: logging.Logger, handlers: list[logging.Handler], level: int, propagate: bool) -> None:
-        for handler in logger.handlers:
-            if handler not in handlers:
-                handler.close()
-        logger.handlers[:], logger.propagate = handlers, propagate
-        logger.setLevel(level)
+        root = logging.getLogger()
+        self.addCleanup(setattr, root, "handlers", root.handlers[:])
+        for lines in (ACCESS, AUDIT):
+            self.addCleanup(lines.close)
 
     def configure(self, text: str = "") -> io.StringIO:
         """Configure the logs by a file of settings, and return what goes to the standard error."""
@@ -118,28 +116,119 @@ class ConfigureTest(unittest.TestCase):
 
     def test_each_log_has_its_file(self) -> None:
         said = self.configure('audit_log = "deep.log"')
-        ACCESS.info("a request: ä\udcff")
-        AUDIT.info("an act")
+        ACCESS.write("a request: ä\udcff")
+        AUDIT.write("an act")
         self.assertEqual((self.directory / "access.log").read_text("utf-8"), "a request: ä\\udcff\n")
         self.assertEqual((self.directory / "deep.log").read_text("utf-8"), "an act\n")
         self.assertEqual(said.getvalue(), "")
 
-    def test_a_file_that_was_moved_away_is_opened_anew(self) -> None:
-        self.configure()
-        ACCESS.info("old")
-        (self.directory / "access.log").rename(self.directory / "access.log.1")
-        ACCESS.info("new")
-        self.assertEqual((self.directory / "access.log.1").read_text("utf-8"), "old\n")
-        self.assertEqual((self.directory / "access.log").read_text("utf-8"), "new\n")
-
     def test_the_standard_error_and_nothing(self) -> None:
-        said = self.configure('access_log = "-"\naudit_log = ""')
-        ACCESS.info("a request")
-        AUDIT.info("an act")
-        self.assertEqual(said.getvalue(), "a request\n")
-        self.assertFalse(AUDIT.isEnabledFor(logging.INFO))
+        with tempfile.TemporaryFile() as said:
+            kept = os.dup(2)
+            self.addCleanup(os.close, kept)
+            os.dup2(said.fileno(), 2)
+            try:
+                self.configure('access_log = "-"\naudit_log = ""')
+            finally:
+                os.dup2(kept, 2)
+            ACCESS.write("a request")
+            AUDIT.write("an act")
+            said.seek(0)
+            self.assertEqual(said.read(), b"a request\n")
+        self.assertEqual((ACCESS.is_on, AUDIT.is_on), (True, False))
         self.assertEqual([path.name for path in self.directory.iterdir()], ["cloud.toml"])
 
     def test_a_log_that_cannot_be_written_is_an_error_at_once(self) -> None:
         with self.assertRaises(OSError):
             self.configure('access_log = "no/such/access.log"')
+
+
+class LinesTest(unittest.TestCase):
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+        self.lines = Lines()
+        self.addCleanup(self.lines.close)
+
+    def open(self, name: str = "log") -> Path:
+        self.lines.open(self.directory, name)
+        return self.directory / name
+
+    def test_it_is_off_until_it_is_opened_and_when_it_is_closed(self) -> None:
+        self.assertFalse(self.lines.is_on)
+        self.lines.write("lost")
+        path = self.open()
+        self.assertTrue(self.lines.is_on)
+        self.lines.write("kept")
+        self.lines.close()
+        self.lines.write("lost")
+        self.assertEqual((self.lines.is_on, path.read_text()), (False, "kept\n"))
+
+    def test_what_is_there_stays(self) -> None:
+        (self.directory / "log").write_text("old\n")
+        path = self.open()
+        self.lines.write("new")
+        self.assertEqual(path.read_text(), "old\nnew\n")
+
+    def test_a_file_that_was_moved_or_removed_is_begun_anew_within_a_second(self) -> None:
+        path = self.open()
+        with mock.patch("time.monotonic", return_value=100.0) as clock:
+            self.lines.write("first")
+            path.rename(path.with_suffix(".1"))
+            clock.return_value = 100.9
+            self.lines.write("second")
+            self.assertFalse(path.exists())
+            clock.return_value = 101.0
+            self.lines.write("third")
+            path.unlink()
+            clock.return_value = 102.0
+            self.lines.write("fourth")
+        self.assertEqual(path.with_suffix(".1").read_text(), "first\nsecond\n")
+        self.assertEqual(path.read_text(), "fourth\n")
+
+    def test_no_thread_loses_a_line_while_it_is_moved(self) -> None:
+        path = self.open()
+
+        def write(thread: int) -> None:
+            for number in range(100):
+                self.lines.write(f"{thread} {number}")
+
+        def move() -> None:
+            for number in range(20):
+                with contextlib.suppress(FileNotFoundError):
+                    path.rename(path.with_suffix(f".{number}"))
+
+        with mock.patch("host.logs._PAUSE", 0.0):
+            at_once(*[lambda n=n: write(n) for n in range(6)], move)
+        found = [line for file in self.directory.iterdir() for line in file.read_text().splitlines()]
+        self.assertEqual(sorted(found), sorted(f"{thread} {number}" for thread in range(6) for number in range(100)))
+
+    def test_an_error_fails_nobody_and_is_told_once_a_second(self) -> None:
+        self.open()
+        full = OSError(errno.ENOSPC, "No space left")
+        with (
+            mock.patch("time.monotonic", return_value=100.0) as clock,
+            mock.patch("os.write", side_effect=full),
+            self.assertLogs("host.logs", "ERROR") as log,
+        ):
+            for clock.return_value in (100.0, 100.5, 100.9, 101.0):
+                self.lines.write("lost")
+        self.assertEqual(len(log.output), 2)
+        self.assertIn("No space left", log.output[0])
+
+    def test_where_no_new_file_can_be_begun_the_old_one_goes_on(self) -> None:
+        (self.directory / "sub").mkdir()
+        path = self.open("sub/log")
+        path.parent.rename(self.directory / "moved")
+        with self.assertLogs("host.logs", "ERROR"):
+            self.lines.write("a line")
+        self.assertEqual((self.directory / "moved/log").read_text(), "a line\n")
+
+    def test_no_other_program_gets_the_file(self) -> None:
+        path = self.open()
+        with mock.patch("host.logs._PAUSE", 0.0):
+            self.lines.write("first")
+            path.unlink()
+            self.lines.write("second")
+        self.assertFalse(os.get_inheritable(self.lines._descriptor))
