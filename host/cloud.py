@@ -56,5 +56,5 @@ def open_cloud(settings: Settings) -> Cloud:
         Accounts(catalogue, settings.enterprise_number),
         Names(catalogue, vault, new_id),
         vault,
-        Upkeep(catalogue, loader, vault.process, replication, settings.grace),
+        Upkeep(catalogue, loader, vault, replication, settings.grace),
     )

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from host.background import Background
 from host.catalogue import contents
@@ -22,6 +22,7 @@ __all__ = ["Reservation", "Reservations"]
 
 _MOST = 32  # identities at a time
 _END = 5  # seconds
+_IDLE = 60.0  # seconds after which what was noted is given up
 _BUSY = 1.0  # seconds: where they last for less, twice as many are noted the next time
 
 
@@ -49,6 +50,7 @@ class Reservations:
         self._process = process
         self._lock = threading.Lock()
         self._pools: dict[str, _Pool] = {}  # by module
+        self._unwanted: list[Reservation] = []  # that the catalogue does not know of yet
         self._beside = Background()
 
     def take(self, name: str) -> Reservation:
@@ -82,6 +84,14 @@ class Reservations:
         self._give_up(rest)
         return first
 
+    def give_up_idle(self) -> None:
+        """Give up what has not been used for a while: a module that is needed for nothing else could not be removed."""
+        before = time.monotonic() - _IDLE
+        with self._lock:
+            idle = [name for name, pool in self._pools.items() if pool.noted < before]
+            pools = [self._pools.pop(name) for name in idle]
+        self._give_up([each for pool in pools for each in pool.ready])
+
     def release(self) -> None:
         """Give up what was not used. Needed before the process ends; what is not released, upkeep finds."""
         with self._lock:
@@ -106,11 +116,18 @@ class Reservations:
         ]
 
     def _give_up(self, unused: list[Reservation]) -> None:
+        with self._lock:
+            unused, self._unwanted = [*self._unwanted, *unused], []
         if not unused:
             return
-        with self._catalogue.writing() as connection:
-            for each in unused:
-                contents.abandon(connection, each.id, self._process)
+        try:
+            with self._catalogue.writing() as connection:
+                for each in unused:
+                    contents.abandon(connection, each.id, self._process)
+        except SQLAlchemyError:  # it is away: the next time, for no other process does it while this one lives
+            with self._lock:
+                self._unwanted += unused
+            return
         # They are garbage now; but of what was never used nobody needs to wait for upkeep. A module may hang here, too.
         self._beside.start(("unused", unused[0].id), partial(self._delete, unused))
 
@@ -131,7 +148,7 @@ class _Pool:
         self.edition = edition
         self.ready: deque[Reservation] = deque()
         self._number = 1
-        self._noted = 0.0
+        self.noted = 0.0  # when a thread last began to
         self._at_it = 0
 
     def begin(self) -> int:
@@ -140,9 +157,9 @@ class _Pool:
         if self._at_it > 1:
             return 1
         now = time.monotonic()
-        is_busy = now - self._noted < _BUSY
+        is_busy = now - self.noted < _BUSY
         self._number = min(_MOST, self._number * 2) if is_busy else 1
-        self._noted = now
+        self.noted = now
         return self._number
 
     def end(self) -> None:

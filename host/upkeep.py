@@ -24,6 +24,7 @@ from host.guarded import GuardedModule
 from host.loader import Loader
 from host.lockout import Lockout
 from host.replication import Replication
+from host.vault import Vault
 
 __all__ = ["Upkeep"]
 
@@ -39,16 +40,17 @@ log = logging.getLogger(__name__)
 class Upkeep:
     """The upkeep of one process.
 
-    :param process: its name in the catalogue.
+    :param vault: that of the same process, whose name in the catalogue it has.
     :param grace: seconds for which garbage is kept.
     """
 
     def __init__(
-        self, catalogue: Catalogue, loader: Loader, process: str, replication: Replication, grace: int
+        self, catalogue: Catalogue, loader: Loader, vault: Vault, replication: Replication, grace: int
     ) -> None:
         self._catalogue = catalogue
         self._loader = loader
-        self._process = process
+        self._vault = vault
+        self._process = vault.process
         self._lockout = Lockout(catalogue)
         self.replication = replication
         self._grace = grace
@@ -115,6 +117,7 @@ class Upkeep:
             self._beside.start(("copies", *place), partial(self.replication.bring, *place))
 
     def _tidy(self) -> None:
+        self._vault.tidy()
         self._bury(int(time.time()))
         self._clear()
         self._lockout.forget()

@@ -189,8 +189,15 @@ class Vault:
 
     def close(self) -> None:
         """Give up what was reserved and not used."""
-        with suppress(SQLAlchemyError):  # the catalogue is away: upkeep finds it, once this process is gone
-            self._reservations.release()
+        self._reservations.release()
+
+    def tidy(self) -> None:
+        """Let become garbage what no other process will while this one lives, and nobody uses here.
+
+        :raises sqlalchemy.exc.SQLAlchemyError: the catalogue is away; it is done the next time.
+        """
+        self._settle()
+        self._reservations.give_up_idle()
 
     def _store(self, target: Target, fill: Callable[[GuardedModule, str], int], facts: Callable[[], Facts]) -> Stored:
         self._settle()
@@ -298,9 +305,12 @@ class Vault:
         return was_pending
 
     def _settle(self) -> None:
-        """Let become garbage what could not when its upload failed: no other process will, while this one lives."""
-        while self._unsettled:
-            reserved, is_sure = self._unsettled.popleft()
+        """Let become garbage what could not when its upload failed."""
+        while True:
+            try:
+                reserved, is_sure = self._unsettled.popleft()
+            except IndexError:  # another thread may have taken the last
+                return
             try:
                 self._waste(reserved, is_sure)
             except BaseException:

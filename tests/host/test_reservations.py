@@ -4,13 +4,15 @@ import threading
 from unittest import mock
 
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from host import reservations
+from host.catalogue import contents
 from host.catalogue.schema import data
 from host.errors import Failed
 from host.reservations import Reservation, Reservations
 from modules import Context
-from tests.host.cloud import CloudTest
+from tests.host.cloud import MODULES, CloudTest
 from tests.host.threads import at_once
 from tests.host.vendor import Failing, Memory
 
@@ -77,6 +79,39 @@ class ReservationsTest(CloudTest):
         self.assertEqual((len(self.noted()), len(self.noted("garbage"))), (4, 2))
         self.cloud.upkeep.reap()
         self.assertEqual(self.noted("garbage"), [])
+
+    def test_what_nobody_uses_for_a_while_is_given_up(self) -> None:
+        with mock.patch.object(reservations, "_BUSY", 1e9):
+            self.take(4)
+        noted = self.noted()
+        self.reservations.give_up_idle()
+        self.assertEqual(self.noted(), noted)
+        with mock.patch.object(reservations, "_IDLE", -1.0):
+            self.reservations.give_up_idle()
+        self.assertEqual(len(self.noted()), 4)
+        self.assertNotIn(self.take()[0].module_data, noted)
+
+    def test_what_cannot_be_given_up_now_is_so_the_next_time(self) -> None:
+        with mock.patch.object(reservations, "_BUSY", 1e9):
+            self.take(4)
+        with mock.patch.object(contents, "abandon", side_effect=OperationalError("", {}, Exception("away"))):
+            self.reservations.release()
+        self.assertGreater(len(self.noted()), 4)
+        self.reservations.give_up_idle()
+        self.assertEqual(len(self.noted()), 4)
+
+    def test_a_module_that_is_used_no_more_can_be_removed(self) -> None:
+        self.cloud.accounts.put("alice", policy="new")
+        with mock.patch.object(reservations, "_BUSY", 1e9):
+            for name in "abc":
+                self.put(f"/cdmi/{name}")
+                self.call("DELETE", f"/cdmi/{name}")
+        self.cloud.accounts.put("alice", policy="default")
+        self.cloud.upkeep.reap(grace=0)
+        self.assert_refused(self.admin("DELETE", f"{MODULES}/new"), 409)
+        with mock.patch.object(reservations, "_IDLE", -1.0):
+            self.cloud.upkeep.reap(grace=0)
+        self.assertEqual(self.admin("DELETE", f"{MODULES}/new").status_code, 204)
 
     def test_a_change_of_the_configuration_gives_up_what_was_noted_under_the_old_one(self) -> None:
         with mock.patch.object(reservations, "_BUSY", 1e9):
