@@ -23,8 +23,8 @@ class Background:
             if at_work is not None and at_work.is_alive():
                 return
             thread = threading.Thread(target=self._run, args=(key, work), name=f"{key}", daemon=True)
+            thread.start()  # which may fail
             self._threads[key] = thread
-            thread.start()
 
     def wait(self, seconds: float) -> None:
         """Wait for each thread for so long at most. What is not through then ends with the process."""

@@ -6,6 +6,7 @@ name into it, so that no two are at the same one; a dead process's rows are take
 
 import json
 import logging
+import threading
 import time
 from typing import Any
 
@@ -35,6 +36,11 @@ class Replication:
         self._process = process
         #: By module and location, the data that a thread has taken just now.
         self._taken: dict[tuple[str, str], int] = {}
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Begin no more copies."""
+        self._stopped.set()
 
     def work(self) -> tuple[int, int]:
         """Bring everything that is due to its location.
@@ -67,6 +73,8 @@ class Replication:
         arrived = failed = 0
         while batch := self._due(module, location, limit=_BATCH):
             for identity, attempts in batch:
+                if self._stopped.is_set():
+                    return arrived, failed
                 self._taken[module, location] = identity
                 if self._take(identity, location):
                     is_there = self._bring(identity, location, attempts)

@@ -20,7 +20,6 @@ from host.catalogue import contents
 from host.catalogue.engine import Catalogue
 from host.catalogue.schema import GARBAGE, PENDING, copies, data, detached, processes, vendor_modules
 from host.errors import HostError
-from host.guarded import GuardedModule
 from host.loader import Loader
 from host.lockout import Lockout
 from host.replication import Replication
@@ -31,6 +30,7 @@ __all__ = ["Upkeep"]
 _BEAT = 10  # seconds between two signs of life
 _PAUSE = 1  # seconds between two looks for copies to bring to their places
 _SILENCE = 120  # seconds after which a process counts as dead
+_LATE = 60  # seconds without a sign of life of its own after which a process spares the others
 _BATCH = 1000
 _END = 5  # seconds
 
@@ -55,6 +55,8 @@ class Upkeep:
         self.replication = replication
         self._grace = grace
         self._beside = Background()
+        self._beaten: float | None = None
+        self._sparing = 0.0  # until when nobody counts as dead
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -81,6 +83,7 @@ class Upkeep:
     def stop(self) -> None:
         """End the upkeep: what it is doing has some seconds to be done. What is not is done by others."""
         self._stopped.set()
+        self.replication.stop()
         for thread in self._threads:
             thread.join(_END)
         self._beside.wait(_END)
@@ -92,6 +95,10 @@ class Upkeep:
         with self._catalogue.writing() as connection:
             if not connection.execute(update(processes).where(mine).values(seen)).rowcount:
                 connection.execute(insert(processes).values(id=self._process, **seen))
+        now = time.monotonic()
+        if self._is_late(now):
+            self._sparing = now + _SILENCE
+        self._beaten = now
 
     def reap(self, grace: int | None = None) -> tuple[int, int]:
         """Delete garbage that is older than ``grace`` seconds.
@@ -118,9 +125,17 @@ class Upkeep:
 
     def _tidy(self) -> None:
         self._vault.tidy()
-        self._bury(int(time.time()))
+        now = time.monotonic()
+        # Where the catalogue was away, nobody could give a sign of life: who comes back first must not take the others,
+        # and their uploads, for dead.
+        if now >= self._sparing and not self._is_late(now):
+            self._bury(int(time.time()))
         self._clear()
         self._lockout.forget()
+
+    def _is_late(self, now: float) -> bool:
+        """Tell whether this process itself was not heard of for a while."""
+        return self._beaten is not None and now - self._beaten > _LATE
 
     def _until(self, grace: int | None) -> int:
         """Return since when garbage may stay; what was cleared just now counts."""
@@ -135,18 +150,16 @@ class Upkeep:
 
     def _reap_module(self, module: str, until: int) -> tuple[int, int]:
         """Delete one module's garbage, everywhere."""
-        try:
-            places = [self._loader.guarded(module, location) for location in self._loader.locations(module)]
-        except (HostError, LookupError):
-            log.exception("the storage module %r does not load: its garbage is deleted later", module)
-            places = []
         deleted = failed = 0
         last = (-1, 0)
         while not self._stopped.is_set() and (batch := self._garbage(module, until, last)):
-            gone = [row.id for row in batch if places and self._delete(row, module, places)]
+            gone, errors = self._delete(module, batch)
+            if errors:  # one for all: a storage that is away fails with each
+                text = "the storage module %r did not delete %d of %d pieces of garbage: they are tried again later"
+                log.error(text, module, len(errors), len(batch), exc_info=errors[0].__cause__ or errors[0])
             with self._catalogue.writing() as connection:
                 contents.forget(connection, gone)
-            deleted, failed = deleted + len(gone), failed + len(batch) - len(gone)
+            deleted, failed = deleted + len(gone), failed + len(errors)
             last = (batch[-1].since, batch[-1].id)
         return deleted, failed
 
@@ -164,16 +177,24 @@ class Upkeep:
             "copies": self.replication.status(),
         }
 
-    def _delete(self, row: Row[Any], module: str, places: list[GuardedModule]) -> bool:
-        """Delete one object's data everywhere."""
+    def _delete(self, module: str, batch: list[Row[Any]]) -> tuple[list[int], list[Exception]]:
+        """Delete data everywhere; return the ids of what is gone, and why the rest is not."""
+        gone: list[int] = []
+        errors: list[Exception] = []
         try:
-            for place in places:
-                place.delete(row.module_data)
-        except HostError as error:
-            text = "the storage module %r did not delete garbage %d: it is tried again later"
-            log.error(text, module, row.id, exc_info=error.__cause__ or error)
-            return False
-        return True
+            places = [self._loader.guarded(module, location) for location in self._loader.locations(module)]
+        except (HostError, LookupError) as error:  # the module does not load
+            return [], [error] * len(batch)
+        for row in batch:
+            if self._stopped.is_set():
+                break
+            try:
+                for place in places:
+                    place.delete(row.module_data)
+                gone.append(row.id)
+            except HostError as error:
+                errors.append(error)
+        return gone, errors
 
     def _garbage(self, module: str, until: int, after: tuple[int, int]) -> list[Row[Any]]:
         """Return the next garbage; not what a living process is bringing to a location just now."""
@@ -201,7 +222,7 @@ class Upkeep:
         """Remove what is in containers that were removed, some at a time."""
         query = select(detached.c.node).where(detached.c.process.is_(None)).limit(1)
         query = query.with_for_update(skip_locked=True)
-        while True:
+        while not self._stopped.is_set():
             with self._catalogue.writing() as connection:
                 left = _BATCH
                 while left > 0:

@@ -89,6 +89,20 @@ class ReplicationTest(PlacesTest):
         assert due is not None
         self.assertLessEqual(due - time.time(), 3600)
 
+    def test_the_end_does_not_wait_for_all_that_is_due(self) -> None:
+        for name in "opq":
+            self.store(f"/cdmi/{name}")
+        assign = Place.assign
+
+        def stop(place: Place, context: Context, module_data: str, stream: Source) -> None:
+            assign(place, context, module_data, stream)
+            self.cloud.upkeep.stop()
+
+        with mock.patch.object(Place, "assign", stop):
+            self.assertEqual(self.work(), (1, 0))
+        self.assertEqual({process for _, _, process in self.queue()}, {None})
+        self.assertEqual(self.work(self.open()), (5, 0))
+
     def test_it_is_resumed_after_a_restart(self) -> None:
         self.store(content=b"data")
         self.cloud.close()

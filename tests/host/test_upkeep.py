@@ -9,9 +9,11 @@ from sqlalchemy import func, insert, select, update
 
 from host import upkeep
 from host.catalogue.schema import GARBAGE, PENDING, copies, data, detached, failures, processes
+from modules import Context
 from tests.files import CONTEXT
 from tests.host.cloud import CloudTest, where
 from tests.host.threads import wait_until
+from tests.host.vendor import Failing, Memory
 
 
 class UpkeepTest(CloudTest):
@@ -73,6 +75,67 @@ class UpkeepTest(CloudTest):
         self.cloud.upkeep.reap()
         with self.cloud.catalogue.reading() as connection:
             self.assertEqual(list(connection.scalars(select(processes.c.id))), [self.cloud.vault.process])
+
+    def test_who_comes_back_first_when_the_catalogue_was_away_takes_nobody_for_dead(self) -> None:
+        other = self.open()
+        with mock.patch("time.monotonic", return_value=1000.0) as clock:
+            for cloud in (self.cloud, other):
+                cloud.upkeep.beat()
+            self.pend(other.vault.process, age=1000)
+            with self.cloud.catalogue.writing() as connection:
+                connection.execute(update(processes).values(seen=int(time.time()) - 1000))
+            for clock.return_value in (2000.0, 2050.0, 2100.0):
+                self.assertEqual(self.cloud.upkeep.reap(), (0, 0))
+                self.cloud.upkeep.beat()
+            clock.return_value = 2150.0
+            self.assertEqual(self.cloud.upkeep.reap(), (1, 0))
+
+    def test_a_storage_that_is_away_is_told_once_and_not_for_each_piece_of_garbage(self) -> None:
+        self.configure("bad", "tests.host.vendor.Failing")
+        self.cloud.accounts.put("alice", policy="bad")
+        for name in "abcde":
+            self.put(f"/cdmi/{name}")
+        self.call("PUT", "/cdmi/c/")
+        for name in "abcde":
+            self.call("DELETE", f"/cdmi/{name}")
+        with (
+            mock.patch.object(Failing, "errors", {"delete": OSError("away")}),
+            self.assertLogs("host.upkeep", "ERROR") as log,
+        ):
+            self.assertEqual(self.cloud.upkeep.reap(grace=0), (0, 5))
+        self.assertEqual(len(log.output), 1)
+        self.assertIn("OSError: away", log.output[0])
+        self.assertEqual(self.cloud.upkeep.reap(grace=0), (5, 0))
+
+    def test_a_configuration_that_changes_counts_for_the_next_garbage(self) -> None:
+        self.configure("new", "tests.host.vendor.Memory", {"first": "old"})
+        self.cloud.accounts.put("alice", policy="new")
+        for name in "abc":
+            self.put(f"/cdmi/{name}")
+            self.call("DELETE", f"/cdmi/{name}")
+        deleted: list[Any] = []
+
+        def delete(module: Memory, context: Context, module_data: str) -> None:
+            deleted.append(module.arguments[0])
+            if len(deleted) == 1:
+                self.configure("new", "tests.host.vendor.Memory", {"first": "new"})
+
+        with mock.patch.object(upkeep, "_BATCH", 1), mock.patch.object(Memory, "delete", delete):
+            self.cloud.upkeep.reap(grace=0)
+        self.assertEqual(deleted[:3], ["old", "new", "new"])
+
+    def test_the_end_does_not_wait_for_all_garbage(self) -> None:
+        for number in range(6):
+            self.put("/cdmi/o", str(number).encode())
+        instance = self.cloud.loader.instance("default")
+        delete = instance.delete
+
+        def stop(*arguments: Any) -> None:
+            delete(*arguments)
+            self.cloud.upkeep.stop()
+
+        with mock.patch.object(instance, "delete", stop):
+            self.assertEqual(self.cloud.upkeep.reap(grace=0), (1, 0))
 
     def test_a_module_that_does_not_load_is_tried_once_a_round(self) -> None:
         for name in "abc":
