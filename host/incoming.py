@@ -1,6 +1,7 @@
 """A cdmi-object as a client sends it: in JSON, or its fields in JSON and its value as a second part."""
 
 import io
+import re
 from typing import Any, Protocol
 
 from host.body import Body
@@ -14,6 +15,7 @@ from host.wire.values import text, user_metadata
 __all__ = ["Incoming", "require_served", "transfer"]
 
 _UNSERVED = ("reference", "deserialize", "deserializevalue", "serialize", "snapshot", "exports")
+_OUR_DOMAIN = re.compile("(https?://[^/]+)?(/cdmi)?/cdmi_domains/system_domain/?")
 
 
 class Source(Protocol):
@@ -126,6 +128,8 @@ def require_served(fields: dict[str, Any]) -> None:
     """
     if unserved := [name for name in _UNSERVED if fields.get(name)]:
         raise Invalid(f"{unserved[0]}: not served")
+    if (domain := text(fields, "domainURI")) and not _OUR_DOMAIN.fullmatch(domain):
+        raise Invalid("domainURI: there is the one domain /cdmi/cdmi_domains/system_domain/ alone")
 
 
 def transfer(fields: dict[str, Any]) -> tuple[str, Path] | None:

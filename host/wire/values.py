@@ -10,6 +10,7 @@ __all__ = ["json_object", "require_sane", "text", "user_metadata"]
 
 _DEPTH = 64  # of nested JSON; clients have needed 3
 _SYSTEM = {"cdmi_size", "cdmi_ctime", "cdmi_mtime", "cdmi_atime", "cdmi_owner"}
+_ACCESS = "cdmi_acl"
 
 
 def json_object(body: bytes) -> dict[str, Any]:
@@ -56,14 +57,16 @@ def require_sane(value: Any, depth: int = _DEPTH) -> None:
 def user_metadata(fields: dict[str, Any]) -> dict[str, Any] | None:
     """Return the metadata of a body: without nulls and without what the system keeps itself. None if there is none.
 
-    :raises Invalid: it is not a JSON object.
+    :raises Invalid: it is not a JSON object, or asks for what is not served: whoever says who may do what relies on it.
     """
     value = fields.get("metadata")
     if value is None:
         return None
     if not isinstance(value, dict):
         raise Invalid("metadata: not a JSON object")
-    return {key: item for key, item in value.items() if item is not None and key not in _SYSTEM}
+    if value.get(_ACCESS):
+        raise Invalid(f"metadata: {_ACCESS}: not served")
+    return {key: item for key, item in value.items() if item is not None and key not in {*_SYSTEM, _ACCESS}}
 
 
 def text(fields: dict[str, Any], name: str) -> str | None:

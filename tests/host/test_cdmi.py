@@ -506,6 +506,9 @@ class CdmiTest(CloudTest):
             ("/cdmi/o", "object", {"move": 5}, 400),
             ("/cdmi/o", "object", {"move": "relative"}, 400),
             ("/cdmi/o", "object", {"reference": "/cdmi/p"}, 400),
+            ("/cdmi/o", "object", {"metadata": {"cdmi_acl": [{"acetype": "DENY"}]}}, 400),
+            ("/cdmi/o", "object", {"domainURI": "/cdmi/cdmi_domains/another/"}, 400),
+            ("/cdmi/b/", "container", {"domainURI": "/cdmi/cdmi_domains/another/"}, 400),
             ("/cdmi/o", "object", {"value": 5}, 400),
             ("/cdmi/o", "object", {"value": "x", "deserialize": "/cdmi/p"}, 400),
             ("/cdmi/o/", "object", {}, 400),
@@ -534,8 +537,19 @@ class CdmiTest(CloudTest):
         self.assert_refused(self.call("GET", "/cdmi/o", headers={"X-CDMI-Specification-Version": "9"}), 400)
         self.assertEqual(self.stored(), [b"kept"])
 
+    def test_what_was_read_can_be_written_back(self) -> None:
+        made = self.cdmi("PUT", "/cdmi/o", {"metadata": {"k": "v", "cdmi_acl": []}, "value": "x"}).json
+        self.assertNotIn("cdmi_acl", made["metadata"])
+        for domain in (
+            made["domainURI"],
+            "/cdmi_domains/system_domain",
+            "https://host/cdmi/cdmi_domains/system_domain/",
+        ):
+            body = {**self.cdmi("GET", "/cdmi/o").json, "domainURI": domain}
+            self.assertEqual(self.cdmi("PUT", "/cdmi/o", body).status_code, 204, domain)
+
     def test_a_field_that_is_null_or_empty_asks_for_nothing(self) -> None:
-        unset = {"copy": None, "reference": None, "deserialize": None}
+        unset = {"copy": None, "reference": None, "deserialize": None, "domainURI": None}
         self.assertEqual(self.cdmi("PUT", "/cdmi/o", {**unset, "metadata": None, "value": "x"}).status_code, 201)
         made = self.cdmi("PUT", "/cdmi/a/", {"exports": {}, "snapshot": None, "move": None}, kind="container")
         self.assertEqual(made.status_code, 201)

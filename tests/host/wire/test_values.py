@@ -89,7 +89,7 @@ class FieldsTest(unittest.TestCase):
         system = dict.fromkeys(("cdmi_size", "cdmi_ctime", "cdmi_mtime", "cdmi_atime", "cdmi_owner"), "7")
         self.assertEqual(user_metadata({"metadata": {**given_fields, **system}}), kept)
         self.assertEqual(
-            user_metadata({"metadata": {"cdmi_acl": [], "cdmi_size_": 1}}), {"cdmi_acl": [], "cdmi_size_": 1}
+            user_metadata({"metadata": {"cdmi_acl_": [], "cdmi_size_": 1}}), {"cdmi_acl_": [], "cdmi_size_": 1}
         )
 
     def test_no_metadata_is_told_from_empty_metadata(self) -> None:
