@@ -7,6 +7,7 @@ import unittest
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from conformance.interrupts import postponed
 from conformance.processes import Child, Parent
 from conformance.requirements import Capability, Effort, default_effort, required
 from conformance.streams import Pieces
@@ -68,16 +69,15 @@ class Harness(_Case):
         for capability in required(getattr(self, self._testMethodName)):
             if capability in self.lacks:
                 self.skipTest(f"not claimed: {capability}: {self.lacks[capability]}")
-        outside = tempfile.TemporaryDirectory(prefix="conformance-")
-        for _ in range(2):  # an interrupt may end the first one
-            self.addCleanup(outside.cleanup)
+        with postponed():
+            outside = tempfile.TemporaryDirectory(prefix="conformance-")
+            self._clean_up(outside.cleanup)
         self.outside = outside.name  #: a directory that is no part of the storage
         self.directory = os.path.join(outside.name, "storage")
         os.mkdir(self.directory)
         self.context: Context = {"func": {"getModule": self.get_module}}
         self._made: list[str] = []
-        for _ in range(2):
-            self.addCleanup(self._delete_all)
+        self._clean_up(self._delete_all)
         self.module = self.make_module()
 
     def shortDescription(self) -> str | None:  # noqa: N802 (the name is unittest's)
@@ -203,9 +203,10 @@ class Harness(_Case):
                 errors.append(error)
 
         threads = [threading.Thread(target=run, args=(work,), daemon=True) for work in works]
-        for thread in threads:
-            thread.start()
         try:
+            with postponed():
+                for thread in threads:
+                    thread.start()
             for thread in threads:
                 thread.join(self.patience)
         except KeyboardInterrupt:
@@ -218,8 +219,16 @@ class Harness(_Case):
             raise errors[0]
 
     def fork(self, work: Callable[[Parent], object]) -> Child:
-        """Return a forked process that does ``work``."""
-        return Child(work, self.patience)
+        """Return a forked process that does ``work``, and that the test does not outlive."""
+        with postponed():
+            child = Child(work, self.patience)
+            self._clean_up(child.end)
+        return child
+
+    def _clean_up(self, function: Callable[[], object]) -> None:
+        """Call ``function`` after the test: twice, as an interrupt may end the first call."""
+        for _ in range(2):
+            self.addCleanup(function)
 
     def _has_back_door(self) -> bool:
         return type(self).peek is not Harness.peek

@@ -60,9 +60,7 @@ class Child:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.kill()
-        self._process.close()
-        self._near.close()
+        self.end()
 
     def go_on(self) -> None:
         """End the child's :meth:`Parent.wait`."""
@@ -82,6 +80,13 @@ class Child:
         if kind == "raised":
             raise ChildError(f"in a forked process: {message}")
         return message
+
+    def end(self) -> None:
+        """End the child if it still runs, and let go of it. It may be called again."""
+        if not self._near.closed:
+            self.kill()
+            self._near.close()
+            self._process.close()
 
     def wait_for_death(self) -> None:
         """Wait until the child has ended."""

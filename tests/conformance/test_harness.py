@@ -1,8 +1,14 @@
 """Declaring what a module lacks, and children that fail."""
 
+import os
+import signal
+import tempfile
+import threading
 import time
 import unittest
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
+from unittest import mock
 
 from conformance.harness import Harness
 from conformance.processes import Child, ChildError, Parent, die
@@ -87,6 +93,46 @@ class CleaningUpTest(unittest.TestCase):
         with self.assertRaises(KeyboardInterrupt):
             self.clean_up_after(KeyboardInterrupt())
         self.assertEqual((len(self.deleted), self.undeleted), (1, {}))
+
+
+class InterruptedTest(unittest.TestCase):
+    def interrupt_after(self, where: object, name: str, test: Callable[[_Adopter], object]) -> list[Any]:
+        """Run ``test`` and interrupt it after each call of ``where.name``; return what the calls returned."""
+        returned, real = [], getattr(where, name)
+
+        def call(*arguments: Any) -> Any:
+            returned.append(real(*arguments))
+            if returned[-1] != 0:  # which os.fork returns to the child
+                os.kill(os.getpid(), signal.SIGINT)
+            return returned[-1]
+
+        case = type("Case", (_Adopter, unittest.TestCase), {"test_durability": test})
+        with mock.patch.object(where, name, call), self.assertRaises(KeyboardInterrupt):
+            check(case)
+        return returned
+
+    def test_no_directory_is_left(self) -> None:
+        with tempfile.TemporaryDirectory() as scratch, mock.patch.object(tempfile, "tempdir", scratch):
+            made = self.interrupt_after(os, "mkdir", lambda case: None)
+            self.assertEqual((made, os.listdir(scratch)), ([None], []))
+
+    def test_no_child_is_left(self) -> None:
+        (pid,) = self.interrupt_after(os, "fork", lambda case: case.fork(Parent.wait).answer())
+        self.assertRaises(ProcessLookupError, os.kill, pid, 0)
+
+    def test_threads_end_before_the_clean_up(self) -> None:
+        ended: list[str] = []
+
+        def store() -> None:
+            time.sleep(0.1)
+            ended.append("stored")
+
+        def test(case: _Adopter) -> None:
+            case.addCleanup(ended.append, "deleted")
+            case.run_threads(store, store)
+
+        self.interrupt_after(threading.Thread, "start", test)
+        self.assertEqual(ended, ["stored", "stored", "deleted"])
 
 
 class ChildTest(unittest.TestCase):
