@@ -32,8 +32,8 @@ def run(options: argparse.Namespace) -> int:
             print(json.dumps(status) if options.json else _told(status))
             return 0
         with cloud.upkeep.living():
-            arrived, late = cloud.upkeep.replication.work()
             deleted, failed = cloud.upkeep.reap(options.grace)
+            arrived, late = cloud.upkeep.replication.work()  # also what was in the hands of the dead until now
     finally:
         cloud.close()
     if options.json:
