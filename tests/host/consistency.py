@@ -11,10 +11,10 @@ __all__ = ["faults"]
 
 
 def faults(connection: Connection) -> list[str]:
-    """Return what is wrong: with the pages, the quotas, what data is named, and what leads to each name."""
+    """Return what is wrong: with the pages, the quotas, what data is named, and where each name is."""
     rows = connection.execute(select(nodes)).all()
     found = [*_of_pages(connection, rows), *_of_quotas(connection, rows), *_of_data(connection, rows)]
-    found += _of_tops(connection, rows)
+    found += [*_of_parents(rows), *_of_tops(connection, rows)]
     return found
 
 
@@ -65,6 +65,16 @@ def _of_data(connection: Connection, rows: Any) -> list[str]:
     named = [row.data for row in rows if row.data is not None]
     wrong = [f"{row.id} has data {row.data}" for row in rows if row.container == (row.data is not None)]
     return wrong if sorted(named) == sorted(kept) else [*wrong, f"{sorted(kept)} are kept, {sorted(named)} are named"]
+
+
+def _of_parents(rows: Any) -> list[str]:
+    """What is in anything is in a container of its owner."""
+    owners = {row.id: row.owner for row in rows if row.container}
+    return [
+        f"{row.id} is in {row.parent}, which is no container of its owner"
+        for row in rows
+        if row.parent is not None and owners.get(row.parent) != row.owner
+    ]
 
 
 def _of_tops(connection: Connection, rows: Any) -> list[str]:
