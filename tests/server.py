@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import unittest
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.programs import needs
@@ -50,7 +51,10 @@ class Listening:
 
 
 class Server(Listening):
-    """``vsm serve`` on a port of its own choice."""
+    """``vsm serve`` on a port of its own choice.
+
+    :param constants: what is too long or too large for a test as it is, by its dotted name.
+    """
 
     def __init__(
         self,
@@ -58,13 +62,13 @@ class Server(Listening):
         *path: Path | str,
         password: str | None = PASSWORD,
         cwd: Path | None = None,
-        stalled: int | None = None,
+        constants: Mapping[str, float] = {},
     ) -> None:
         variables = {} if password is None else {"VSM_ADMINISTRATOR_PASSWORD": password}
         program = ["-m", "vsm"]
-        if stalled is not None:  # seconds; as it is, it is too long for a test
-            setting = f"from vsm import serve, __main__; serve._STALLED = {stalled}; raise SystemExit(__main__.main())"
-            program = ["-c", setting]
+        if constants:
+            lines = [f"import {name.rpartition('.')[0]}\n{name} = {value}" for name, value in constants.items()]
+            program = ["-c", "\n".join([*lines, "import vsm.__main__", "raise SystemExit(vsm.__main__.main())"])]
         command = [sys.executable, *program, "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
         self._said = [tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")]  # noqa: SIM115 (stop closes them)
         env = environment(*path, **variables)
@@ -83,6 +87,10 @@ class Server(Listening):
 
     def _read(self, which: int) -> str:
         return os.pread(self._said[which].fileno(), 100_000, 0).decode()
+
+    def said(self, since: int = 0) -> bytes:
+        """Return what it has said on stderr, from a byte on."""
+        return os.pread(self._said[1].fileno(), 10_000_000, since)
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> str:
         """Stop it, and return what it said on stderr."""
@@ -122,8 +130,8 @@ class ServerTest(unittest.TestCase):
         self.directory = Path(directory.name)
         self.data = self.directory / "cloud"
 
-    def serve(self, *path: Path | str, password: str | None = PASSWORD, stalled: int | None = None) -> Server:
-        server = Server(self.data, *path, password=password, cwd=self.directory, stalled=stalled)
+    def serve(self, *path: Path | str, password: str | None = PASSWORD, constants: Mapping[str, float] = {}) -> Server:
+        server = Server(self.data, *path, password=password, cwd=self.directory, constants=constants)
         self.addCleanup(server.stop)
         return server
 

@@ -7,7 +7,7 @@ import os
 import tempfile
 import unittest
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -31,7 +31,7 @@ from host.wire.path import parse
 from tests.files import CONTEXT, objects_in
 from tests.host.consistency import faults
 
-__all__ = ["MEMBERS", "MODULES", "CloudTest", "where"]
+__all__ = ["MEMBERS", "MODULES", "CloudTest", "cheap_passwords", "forgetful", "where"]
 
 MODULES = "/cdmi/system_configuration/vendor_modules"
 MEMBERS = "/cdmi/cdmi_domains/system_domain/cdmi_domain_members"
@@ -44,16 +44,26 @@ def where(path: str) -> CloudPath:
     return found
 
 
+def cheap_passwords() -> AbstractContextManager[Any]:
+    """Let passwords be hashed with little effort in the block: tests make many accounts."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    return mock.patch("host.accounts.PasswordHasher", return_value=cheap)
+
+
+def forgetful(cloud: Cloud) -> Cloud:
+    """Return the cloud, whose SQLite does not wait for the disk from now on: tests make many transactions."""
+    if cloud.catalogue.is_sqlite:
+        cloud.catalogue.close()
+        event.listen(cloud.catalogue.engine, "connect", _forget_at_a_power_cut)
+    return cloud
+
+
 def _forget_at_a_power_cut(connection: Any, record: Any) -> None:
     connection.execute("PRAGMA synchronous = OFF")
 
 
 class CloudTest(unittest.TestCase):
-    """A cloud with the module ``default``, the administrator (password ``root``) and alice (``wonder``).
-
-    Passwords are hashed with little effort, and SQLite does not wait for the disk: tests make many accounts, and
-    more transactions.
-    """
+    """A cloud with the module ``default``, the administrator (password ``root``) and alice (``wonder``)."""
 
     def setUp(self) -> None:
         self.prepare()
@@ -66,8 +76,7 @@ class CloudTest(unittest.TestCase):
     def prepare(self) -> None:
         """Make an empty directory for a cloud, and choose its database."""
         self.addCleanup(self._let_go, set(vars(self)))
-        cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-        self.enterContext(mock.patch("host.accounts.PasswordHasher", return_value=cheap))
+        self.enterContext(cheap_passwords())
         if (url := self.catalogue_url()) is not None:
             self.enterContext(mock.patch.dict(os.environ, {CATALOGUE_VARIABLE: url}))
         directory = tempfile.TemporaryDirectory()
@@ -92,10 +101,7 @@ class CloudTest(unittest.TestCase):
         catalogue = Catalogue(settings.catalogue)
         make(catalogue)
         catalogue.close()
-        cloud = open_cloud(settings)
-        if cloud.catalogue.is_sqlite:
-            cloud.catalogue.close()
-            event.listen(cloud.catalogue.engine, "connect", _forget_at_a_power_cut)
+        cloud = forgetful(open_cloud(settings))
         self.addCleanup(cloud.close)
         return cloud
 

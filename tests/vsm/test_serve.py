@@ -190,7 +190,7 @@ class ServeTest(ServerTest):
                 self.assertIn(b" 404 ", connection.recv(1000).splitlines()[0])
 
     def test_a_connection_that_brings_nothing_is_given_up(self) -> None:
-        server = self.serve(stalled=1)
+        server = self.serve(constants={"vsm.serve._STALLED": 1})
         provision(server)
         with server.connect() as connection:
             connection.sendall(f"{PUT}Content-Length: 10\r\n\r\n01234".encode())
