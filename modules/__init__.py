@@ -1,10 +1,11 @@
 """The contract between a cloud and the storage modules that keep its data.
 
 A *storage module* is a class that extends :class:`StorageModule`. A *host*, the server that keeps
-people's data, makes one instance of it per server process and calls its seven methods. An eighth,
-:meth:`StorageModule.copy_data`, may be left out; what holds for the seven holds for it as well.
+people's data, makes one instance of it per server process and calls its seven methods. Three more may
+be left out: :meth:`StorageModule.copy_data`, :meth:`StorageModule.stands_on` and
+:meth:`StorageModule.upkeep`. What holds for the seven holds for them as well.
 
-What holds for all seven methods
+What holds for all methods
     *Threads.* Many threads of a process use the one instance at the same time, for months. What a
     call opens it closes, also when it fails.
 
@@ -48,7 +49,7 @@ What holds for all seven methods
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 __all__ = ["MODULE_DATA_LIMIT", "Context", "ReadStream", "Source", "StorageModule"]
@@ -96,7 +97,7 @@ class StorageModule(ABC):
     """Base class of every storage module: extend it and write the seven methods.
 
     A class that lacks one of them cannot be instantiated, and the error names what is missing. Whoever
-    likes overrides :meth:`prepare` and :meth:`copy_data` as well.
+    likes overrides :meth:`prepare`, :meth:`copy_data`, :meth:`stands_on` and :meth:`upkeep` as well.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -318,3 +319,46 @@ class StorageModule(ABC):
         :raises OSError: the data could not be kept, or ``source`` cannot be read; ``errno`` tells why.
         """
         return False
+
+    def stands_on(self, context: Context) -> Sequence[str]:
+        """Tell in which other modules this one keeps its data.
+
+        *Called when* an administrator configures this module, after the constructor, and when one is
+        about to remove a module, to see that no other stands on it.
+
+        *The module must* return each name that it ever calls ``getModule`` with. A host refuses a module
+        that stands on itself in the end, and does not remove one that another stands on.
+
+        *The module may* look whether those modules go together with it, and refuse them.
+
+        *Repeatable:* yes; it changes nothing.
+
+        :returns: names; none, as this method returns, where it has a storage of its own.
+        :raises LookupError: no module is configured under one of the names.
+        :raises ValueError: it cannot stand on one of them; the text names the argument and says why.
+        """
+        return ()
+
+    def upkeep(self, context: Context, kept: Iterable[str]) -> Mapping[str, Any]:
+        """Do what the storage needs from time to time: collect what nothing needs, look after what is kept.
+
+        *Called when* an administrator asks for it, such as every night, while servers use the storage.
+
+        *The host guarantees* that ``kept`` gives the ``module_data`` of every object that it keeps in this
+        module, each once, and can be read once. What is stored meanwhile may be missing there, and what is
+        deleted meanwhile may be among it. A module that stands on this one gives its own objects instead.
+
+        *The module must* treat what is not among ``kept`` as well as what is: it may be stored just now, or
+        belong to another host. It takes nothing for garbage that it has not noted as such itself. After one
+        object that is not well it goes on to the next.
+
+        *The module may* do nothing, as this method does, and leave ``kept`` unread.
+
+        *Repeatable:* yes. *Concurrency:* it may be called by several processes at once.
+
+        :param kept: ``module_data`` of :meth:`new_data`, whose objects were assigned.
+        :returns: what was done, for an administrator to see: what ``json.dumps`` takes. Its value ``wrong``,
+            if it has one, is the number of objects that are not well now.
+        :raises OSError: it cannot be done; what was done remains.
+        """
+        return {}

@@ -12,6 +12,7 @@ __all__ = ["PAGE", "page"]
 
 PAGE = ROOT / "docs/contract.md"
 _METHODS = ("new_data", "assign", "available", "get_read_stream", "delete", "get_size", "statistics")
+_OPTIONAL = (StorageModule.copy_data, StorageModule.stands_on, StorageModule.upkeep)
 
 
 def page() -> str:
@@ -25,8 +26,8 @@ def page() -> str:
     parts.append("## The seven methods\n")
     for name in _METHODS:
         parts.append(_member(getattr(StorageModule, name)))
-    parts.append("## The eighth, which may be left out\n")
-    parts.append(_member(StorageModule.copy_data))
+    parts.append("## What may be left out\n")
+    parts += [_member(method) for method in _OPTIONAL]
     for cls in (Source, ReadStream):
         parts.append(f"## {cls.__name__}\n")
         parts.append(_markdown(inspect.getdoc(cls) or ""))

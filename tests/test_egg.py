@@ -14,7 +14,10 @@ from tests.checkout import copy_checkout
 from tests.server import ROOT, environment
 from vsm.new import FILES
 
-FSSTORE = sorted(path.stem for path in (ROOT / "fsstore").glob("*.py"))
+OURS = [
+    *(f"{path.relative_to(ROOT)}c" for room in ("fsstore", "stacked") for path in (ROOT / room).glob("*.py")),
+    *(f"{room}/py.typed" for room in ("fsstore", "stacked")),
+]
 
 
 def python(directory: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -50,7 +53,7 @@ class EggTest(unittest.TestCase):
         project = self.checkout()
         before = set(os.listdir(project))
         egg = self.build(project)
-        self.assertEqual(code(egg), sorted([*(f"fsstore/{name}.pyc" for name in FSSTORE), "fsstore/py.typed"]))
+        self.assertEqual(code(egg), sorted(OURS))
         self.assertEqual(set(os.listdir(project)) - before, {"dist"})
         with zipfile.ZipFile(egg) as archive:
             metadata = {name for name in archive.namelist() if name.startswith("EGG-INFO/")}
@@ -88,7 +91,7 @@ class EggTest(unittest.TestCase):
         project = self.checkout()
         for name in ("host", "modules"):
             shutil.copytree(ROOT / name, project / "build/lib" / name)
-        self.assertFalse([name for name in code(self.build(project)) if not name.startswith("fsstore/")])
+        self.assertFalse([name for name in code(self.build(project)) if not name.startswith(("fsstore/", "stacked/"))])
 
     def vendor(self, source: str | None) -> Path:
         """Make a vendor's project as the document has it: two files copied, and one written."""
