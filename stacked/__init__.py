@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stacked.base import StackedModule
+    from stacked.compression import CompressedStorage
 
-__all__ = ["StackedModule"]
+__all__ = ["CompressedStorage", "StackedModule"]
 
 #: Each class, the file that it is in, and the extra that brings what it needs.
 _CLASSES = {
+    "CompressedStorage": ("stacked.compression", "compression"),
     "StackedModule": ("stacked.base", ""),
 }
 
