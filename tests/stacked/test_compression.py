@@ -8,6 +8,7 @@ import sys
 import threading
 import unittest
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -193,6 +194,10 @@ class FormatTest(unittest.TestCase):
             self.assertEqual(zstd.get_frame_info(frame).decompressed_size, len(piece))
             self.assertEqual(entry.checksum, int.from_bytes(frame[-4:], "little"))
         self.assertEqual((len(summary), last.size), (last.packed, 0))
+
+    def test_the_empty_object_is_the_one_of_our_page(self) -> None:
+        page = Path(ROOT, "docs/formats/compression.md").read_text("utf-8")
+        self.assertEqual(packed(b""), bytes.fromhex(page.split("```")[1]))
 
     def test_checksums_are_xxh64(self) -> None:
         frame = packed(b"Nobody inspects the spammish repetition")
