@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any, ClassVar
@@ -49,17 +50,19 @@ class CompressedStorage(StackedModule):
         if type(level) is not int or level not in _LEVELS:
             raise ValueError(f"level: {level!r} is not a whole number from 1 (quick) to 19 (small)")
         self._level = level
-        self._idle: list[_Compressor] = []
+        self._idle: deque[_Compressor] = deque(maxlen=_KEPT)
         self._saved: dict[int, _Saved] = {}
 
     def assign(self, context: Context, module_data: str, stream: Source) -> None:
         inner, table = self.opened(module_data).inner, TableWriter()
-        compressor = self._idle.pop() if self._idle else _Compressor(self._level)
+        try:
+            compressor = self._idle.pop()
+        except IndexError:
+            compressor = _Compressor(self._level)
         source = BlockSource(compressor.blocks(stream, table))
         self.below(context).assign(inner, source)
         source.require_end()
-        if len(self._idle) < _KEPT:
-            self._idle.append(compressor)
+        self._idle.append(compressor)  # not after an error: then it may be anywhere in a frame
         self._of_this_process().add(table.size, table.packed)
 
     def get_read_stream(self, context: Context, module_data: str) -> ReadStream:

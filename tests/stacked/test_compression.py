@@ -27,6 +27,7 @@ from stacked.seektable import TableWriter
 from tests.programs import find, needs
 from tests.server import ROOT, environment
 from tests.sources import Breaking
+from tests.stacked.fuzz_compression import once
 from tests.stacked.seekable import Entry, entries_of, forged, of_small_frames, zstd, zstd_frames
 from tests.stacked.stack import StackCase, file_storage
 
@@ -342,6 +343,12 @@ class HostileTest(unittest.TestCase):
             with self.subTest(reason), self.assertRaisesRegex(OSError, reason) as raised:
                 unpacked(data)
             self.assertEqual(raised.exception.errno, errno.EIO)
+
+    def test_some_of_what_the_fuzzer_tries(self) -> None:
+        some = random.Random(5)
+        with of_small_frames():
+            for _ in range(300):
+                once(some)
 
     def test_bombs_take_no_memory(self) -> None:
         done = subprocess.run(
