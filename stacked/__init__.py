@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stacked.base import StackedModule
     from stacked.compression import CompressedStorage
+    from stacked.encryption import EncryptedStorage
 
-__all__ = ["CompressedStorage", "StackedModule"]
+__all__ = ["CompressedStorage", "EncryptedStorage", "StackedModule"]
 
 #: Each class, the file that it is in, and the extra that brings what it needs.
 _CLASSES = {
     "CompressedStorage": ("stacked.compression", "compression"),
+    "EncryptedStorage": ("stacked.encryption", "encryption"),
     "StackedModule": ("stacked.base", ""),
 }
 
