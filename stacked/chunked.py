@@ -12,13 +12,21 @@ from typing import NamedTuple
 from cryptography.cobblestone import Cobblestone256Encryptor
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA512
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from modules import ReadStream, Source
 from stacked.streams import SeekableStream, read_full
 
-__all__ = ["CHUNK", "HEADER", "SEALED", "ObjectKey", "PlainStream", "encrypted", "plain_size", "sealed_size"]
+__all__ = [
+    "CHUNK",
+    "HEADER",
+    "SEALED",
+    "ObjectKey",
+    "PlainStream",
+    "encrypted",
+    "expanded",
+    "plain_size",
+    "sealed_size",
+]
 
 #: Bytes of a chunk, and of a chunk that is encrypted; of what comes before the first one.
 CHUNK = 16 * 1024
@@ -29,11 +37,11 @@ HEADER = _SALT + _COMMITMENT
 _MOST = 2**38  # chunks
 
 _INFO = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0"
-_KEY, _NONCE = 32, 12  # bytes
-#: Chunks that are encrypted at once: what comes out has less than 1 MiB, which modules like to read.
-_WRITTEN = 63
+_KEY, _NONCE, _HASH = 32, 12, 64  # bytes
+#: Chunks that are encrypted at once: of blocks of 1 MiB the C library would give back each one to the kernel.
+_WRITTEN = 31
 #: Chunks that are decrypted at once where an object is read from chunk to chunk.
-_AHEAD = 64
+_AHEAD = 31
 
 
 def sealed_size(size: int) -> int:
@@ -67,11 +75,12 @@ class ObjectKey:
     :param context: what the object is. It is a part of the keys, so that one object is not taken for another.
     """
 
-    __slots__ = ("_context", "_secret")
+    __slots__ = ("_context", "_latest", "_secret")
 
     def __init__(self, secret: bytes, context: bytes) -> None:
         self._secret = secret
         self._context = context
+        self._latest: tuple[bytes, _Derived] | None = None
 
     def encryptor(self) -> Cobblestone256Encryptor:
         """Return what encrypts the data of the object, once: each has a salt of its own."""
@@ -79,10 +88,23 @@ class ObjectKey:
 
     def derive(self, salt: bytes) -> _Derived:
         """Return what the data with that salt is encrypted with."""
-        expand = HKDFExpand(SHA512(), _KEY + _NONCE + _COMMITMENT, _INFO + salt + self._context)
-        made = expand.derive(self._secret)
+        latest = self._latest
+        if latest is not None and latest[0] == salt:
+            return latest[1]
+        made = expanded(self._secret, _INFO + salt + self._context, _KEY + _NONCE + _COMMITMENT)
         nonce = int.from_bytes(made[_KEY : _KEY + _NONCE], "big")
-        return _Derived(AESGCM(made[:_KEY]), nonce, made[_KEY + _NONCE :])
+        derived = _Derived(AESGCM(made[:_KEY]), nonce, made[_KEY + _NONCE :])
+        self._latest = (salt, derived)
+        return derived
+
+
+def expanded(secret: bytes, info: bytes, size: int) -> bytes:
+    """Return ``size`` bytes: HKDF-Expand with SHA-512, of RFC 5869, section 2.3."""
+    made = block = b""
+    for number in range(1, size // _HASH + 2):
+        block = hmac.digest(secret, block + info + bytes([number]), "sha512")
+        made += block
+    return made[:size]
 
 
 def encrypted(source: Source, encryptor: Cobblestone256Encryptor) -> Iterator[bytes]:
@@ -96,84 +118,93 @@ def encrypted(source: Source, encryptor: Cobblestone256Encryptor) -> Iterator[by
 class PlainStream(SeekableStream):
     """A stream over the data of an encrypted object. No byte leaves it that was not verified in its place.
 
-    The end is verified when it is made: what is truncated is never read as a shorter object.
+    The end is verified before anybody is told that it is there: what is truncated is never read as a shorter object.
 
     :param sealed: the encrypted object, which the stream closes at its end; not if this raises.
     :param name: what errors call the object.
-    :raises OSError: with ``errno.EIO``, it is not of that key, or truncated, or changed at its end.
+    :raises OSError: with ``errno.EIO``, it was not encrypted with that key, or cannot be a whole object.
     """
 
     def __init__(self, sealed: ReadStream, key: ObjectKey, name: str) -> None:
         self._name = name
         self._sealed = sealed
-        self._sealed_place = total = sealed.seek(0, 2)
+        self._sealed_place = self._sealed_size = total = sealed.seek(0, 2)
         super().__init__(plain_size(total))
         self._last = self._size // CHUNK
-        self._buffer = memoryview(bytearray())
+        self._is_end_verified = False
+        self._buffer = memoryview(b"")
         self._start = self._end = 0  # of what is in the buffer
         self._ahead = 0  # chunks
-        at = HEADER + self._last * SEALED
-        if self._last == 0:
-            header, sealed_tail = self._fetched(0, total, split=HEADER)
-        else:
-            header = self._fetched(0, HEADER)[0]
-            sealed_tail = self._fetched(at, total - at)[0]
-        self._derived = key.derive(header[:_SALT])
-        if not hmac.compare_digest(self._derived.commitment, header[_SALT:]):
+        data = self._fetched(0, HEADER if self._last else total)
+        self._derived = key.derive(data[:_SALT])
+        if not hmac.compare_digest(self._derived.commitment, data[_SALT:HEADER]):
             raise self._error("it was not encrypted with this key as this object")
-        self._tail = memoryview(bytearray(max(0, len(sealed_tail) - _TAG)))
-        if not self._is_opened(self._last, memoryview(sealed_tail), self._tail):
-            raise self._error(f"chunk {self._last}, the last one, is not what was stored")
+        if self._last == 0:
+            self._open(0, memoryview(data)[HEADER:])
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        if not data and size != 0:
+            self._verify_end()
+        return data
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        place = super().seek(offset, whence)
+        if whence == 2:
+            self._verify_end()
+        return place
 
     def _read_at(self, place: int, size: int) -> bytes:
-        number, offset = divmod(place, CHUNK)
-        if number == self._last:
-            return bytes(self._tail[offset : offset + size])
         if not self._start <= place < self._end:
-            self._fill(number, -(-(place + size) // CHUNK) - number)
+            first = place // CHUNK
+            self._fill(first, (place + size - 1) // CHUNK + 1 - first)
         offset = place - self._start
         return bytes(self._buffer[offset : min(offset + size, self._end - self._start)])
 
     def _release(self) -> None:
-        self._buffer = self._tail = memoryview(b"")
+        self._buffer = memoryview(b"")
         self._sealed.close()
+
+    def _verify_end(self) -> None:
+        if not self._is_end_verified:
+            self._fill(self._last, 1)
 
     def _fill(self, first: int, wanted: int) -> None:
         """Decrypt chunks from ``first`` on: those that are wanted, and more if the object is read on and on."""
-        is_next = self._end and first * CHUNK == self._end
-        self._ahead = min(self._ahead * 2, _AHEAD) if is_next else wanted
-        count = min(max(wanted, self._ahead), _AHEAD, self._last - first)
-        self._ahead = max(self._ahead, count)
-        sealed = memoryview(self._fetched(HEADER + first * SEALED, count * SEALED)[0])
-        if len(self._buffer) < count * CHUNK:
-            self._buffer = memoryview(bytearray(count * CHUNK))
-        self._start = self._end = first * CHUNK
-        for number in range(count):
-            piece = sealed[number * SEALED : (number + 1) * SEALED]
-            if not self._is_opened(first + number, piece, self._buffer[number * CHUNK : (number + 1) * CHUNK]):
+        if first and first * CHUNK == self._end:
+            wanted = max(wanted, self._ahead * 2)
+        self._ahead = count = min(wanted, _AHEAD, self._last + 1 - first)
+        place = HEADER + first * SEALED
+        self._open(first, memoryview(self._fetched(place, min(count * SEALED, self._sealed_size - place))))
+
+    def _open(self, first: int, sealed: memoryview) -> None:
+        """Decrypt the chunks ``sealed``, of which ``first`` is the first one, into the buffer."""
+        if len(self._buffer) < len(sealed):
+            self._buffer = memoryview(bytearray(len(sealed)))
+        start = first * CHUNK
+        self._start = self._end = start
+        decrypt_into, buffer, number = self._derived.cipher.decrypt_into, self._buffer, first
+        for at in range(0, len(sealed), SEALED):
+            nonce = (self._derived.nonce ^ number).to_bytes(_NONCE, "big")
+            chunk, place = sealed[at : at + SEALED], self._end - start
+            try:
+                self._end += decrypt_into(nonce, chunk, None, buffer[place : place + len(chunk) - _TAG])
+            except InvalidTag:
                 break  # what is good before it may be read; it is an error once it is its turn
-            self._end += CHUNK
-        if self._end == self._start:
+            number += 1
+        if number == first:
             raise self._error(f"chunk {first} is not what was stored")
+        self._is_end_verified |= number > self._last
 
-    def _is_opened(self, number: int, sealed: memoryview, buffer: memoryview) -> bool:
-        """Decrypt a chunk into ``buffer``, and tell whether it is what was encrypted there."""
-        nonce = (self._derived.nonce ^ number).to_bytes(_NONCE, "big")
-        try:
-            self._derived.cipher.decrypt_into(nonce, sealed, None, buffer)
-        except InvalidTag:
-            return False
-        return True
-
-    def _fetched(self, place: int, size: int, split: int = 0) -> tuple[bytes, bytes]:
-        """Return ``size`` bytes of the encrypted object, in two parts."""
+    def _fetched(self, place: int, size: int) -> bytes:
+        """Return ``size`` bytes of the encrypted object."""
         if place != self._sealed_place:
             self._sealed_place = self._sealed.seek(place)
         data = read_full(self._sealed, size)
         self._sealed_place += len(data)
         if len(data) != size:
             raise self._error("it is shorter than it was")
-        return (data[:split], data[split:]) if split else (data, b"")
+        return data
 
     def _error(self, reason: str) -> OSError:
         return OSError(errno.EIO, f"corrupt: {self._name}: {reason}")

@@ -5,17 +5,15 @@ import errno
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from secrets import token_bytes
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-from cryptography.hazmat.primitives.hashes import SHA512
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from modules import Context, ReadStream, Source
 from stacked import record
 from stacked.base import StackedModule
-from stacked.chunked import ObjectKey, PlainStream, encrypted, plain_size, sealed_size
+from stacked.chunked import ObjectKey, PlainStream, encrypted, expanded, plain_size, sealed_size
 from stacked.keyring import ID, Key, Keyring
 from stacked.streams import BlockSource, hint
 
@@ -25,6 +23,16 @@ __all__ = ["EncryptedStorage"]
 _LABEL = b"storage-modules/encryption@v1"
 _SIZE = 32  # bytes of the key of an object
 _WRAPPED = _SIZE + 16  # bytes
+#: Objects whose keys are kept in memory: one that is read by many ranges is unwrapped once.
+_KNOWN = 256
+
+
+class _Known(NamedTuple):
+    """An object whose key was unwrapped, and the key of the keyring that did it."""
+
+    inner: str
+    by: Key
+    key: ObjectKey
 
 
 class EncryptedStorage(StackedModule):
@@ -47,6 +55,7 @@ class EncryptedStorage(StackedModule):
     def __init__(self, store: Any = None, keyring: Any = None, **unknown: Any) -> None:
         super().__init__(store, **unknown)
         self._keyring = Keyring(keyring)
+        self._known: dict[str, _Known] = {}  # by module_data
         self._wrappers: dict[str, tuple[Key, AESSIV]] = {}  # what the keys of the keyring wrap with
 
     def new_data(self, context: Context) -> str:
@@ -56,27 +65,28 @@ class EncryptedStorage(StackedModule):
         return record.encode(self.layer, inner, key=key.id, wrapped=base64.b64encode(wrapped).decode())
 
     def assign(self, context: Context, module_data: str, stream: Source) -> None:
-        opened = self.opened(module_data)
+        inner, _, key = self._object(context, module_data)
         length = hint(stream)
-        sealed = None if length is None else sealed_size(length)
-        source = BlockSource(encrypted(stream, self._key(opened).encryptor()), sealed)
-        self.below(context).assign(opened.inner, source)
+        source = BlockSource(encrypted(stream, key.encryptor()), None if length is None else sealed_size(length))
+        self.below(context).assign(inner, source)
         source.require_end()
 
     def available(self, context: Context, module_data: str) -> bool:
-        opened = self.opened(module_data)
-        self._key(opened)  # what cannot be read is not available, nor absent
-        return self.below(context).available(opened.inner)
+        inner = self._object(context, module_data).inner  # what cannot be read is not available, nor absent
+        return self.below(context).available(inner)
 
     def get_read_stream(self, context: Context, module_data: str) -> ReadStream:
-        opened = self.opened(module_data)
-        key = self._key(opened)
-        sealed = self.below(context).get_read_stream(opened.inner)
+        inner, _, key = self._object(context, module_data)
+        sealed = self.below(context).get_read_stream(inner)
         try:
-            return PlainStream(sealed, key, opened.inner)
+            return PlainStream(sealed, key, inner)
         except BaseException:
             sealed.close()
             raise
+
+    def delete(self, context: Context, module_data: str) -> None:
+        super().delete(context, module_data)
+        self._known.pop(module_data, None)
 
     def get_size(self, context: Context, module_data: str) -> int:
         return plain_size(super().get_size(context, module_data))
@@ -118,23 +128,32 @@ class EncryptedStorage(StackedModule):
         opened.fields["wrapped"] = _bytes_of(wrapped)
         return opened
 
-    def _key(self, opened: record.Record) -> ObjectKey:
-        """Return the key of an object.
+    def _object(self, context: Context, module_data: str) -> _Known:
+        """Return an object and its key.
 
-        :raises OSError: with ``errno.ENOKEY``, the keyring has not the key that wraps it; with ``errno.EIO``, that
-            does not unwrap it.
+        :raises ValueError: this module never made ``module_data``.
+        :raises OSError: with ``errno.ENOKEY``, the keyring has not the key that wraps the object's; with
+            ``errno.EIO``, that does not unwrap it.
         """
-        key = self._keyring.find(opened.fields["key"])
-        found = _unwrapped(self._wrapper(key), opened, key)
-        if found is None:
-            reason = f"key {key.id} is not the one that wrapped its key, or that is of another object"
+        known = self._known.get(module_data)
+        if known is not None and self._keyring.find(known.by.id) is known.by:
+            return known
+        opened = self.opened(module_data)
+        by = self._keyring.find(opened.fields["key"])
+        key = _unwrapped(self._wrapper(by), opened, by)
+        if key is None:
+            self.below(context).available(opened.inner)  # for the error that it may raise
+            reason = f"key {by.id} is not the one that wrapped its key, or that is of another object"
             raise OSError(errno.EIO, f"corrupt: {opened.inner}: {reason}")
-        return found
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+        self._known[module_data] = known = _Known(opened.inner, by, key)
+        return known
 
     def _wrapper(self, key: Key) -> AESSIV:
         kept = self._wrappers.get(key.id)
         if kept is None or kept[0] is not key:
-            kept = (key, AESSIV(HKDFExpand(SHA512(), 64, _LABEL + b" wrap").derive(key.material)))
+            kept = (key, AESSIV(expanded(key.material, _LABEL + b" wrap", 64)))
             self._wrappers[key.id] = kept
         return kept[1]
 
