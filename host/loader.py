@@ -40,8 +40,8 @@ __all__ = [
 FRESH = 0.5
 
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
-#: Arguments with such a name, also inside others, are secrets: their values are never shown.
-SECRET = re.compile("pass|secret|token|credential|key", re.IGNORECASE)
+#: Arguments with such a name, also inside others, are secrets: their values are never shown. (A keyring names a file.)
+SECRET = re.compile("pass|secret|token|credential|key(?!ring)", re.IGNORECASE)
 MASK = "***"
 
 T = TypeVar("T")

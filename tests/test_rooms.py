@@ -17,8 +17,10 @@ ARROWS = {
     "objstore": {"modules"},
     "conformance": {"modules"},
     "host": {"modules"},
-    "vsm": {"host", "conformance", "modules"},
+    "vsm": {"host", "conformance", "modules", "stacked"},
 }
+#: Arrows that one file alone may draw, and no further than to these files.
+NARROW = {("vsm", "stacked"): {"vsm/key.py": {"stacked.keyring", "stacked.keyfile"}}}
 STANDARD_LIBRARY_ALONE = {"modules", "simple", "fsstore"}
 
 
@@ -43,6 +45,18 @@ def imports(path: Path) -> list[tuple[str, bool]]:
     return found
 
 
+def names(path: Path, room: str) -> set[str]:
+    """Return what a file imports of a room, by the whole names of its files."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            inside = node.module == room
+            found |= {f"{room}.{alias.name}" for alias in node.names} if inside else {node.module or ""}
+    return {name for name in found if name.partition(".")[0] == room}
+
+
 def violations(root: Path) -> tuple[list[str], int]:
     """Return the wrong arrows in the tree at ``root``, and how many files were read."""
     wrong, files = [], 0
@@ -65,6 +79,11 @@ class RoomsTest(unittest.TestCase):
         wrong, files = violations(ROOT)
         self.assertEqual(wrong, [])
         self.assertGreater(files, 20)
+
+    def test_the_command_for_keyrings_alone_knows_the_stacked_modules(self) -> None:
+        for (room, other), allowed in NARROW.items():
+            found = {str(path.relative_to(ROOT)): names(path, other) for path in (ROOT / room).rglob("*.py")}
+            self.assertEqual({file: imported for file, imported in found.items() if imported}, allowed)
 
     def test_every_package_is_a_room(self) -> None:
         packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}

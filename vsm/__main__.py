@@ -14,6 +14,7 @@ _COMMANDS = {
     "new": "write the project of a new storage module",
     "check": "see whether a storage module keeps the contract",
     "bench": "measure a storage module beside the same system calls by hand",
+    "key": "make, list and retire the keys that objects are encrypted with",
     "serve": "run a cloud, making it first where there is none",
     "upkeep": "delete the data that no name points to any more, and bring copies to their places",
     "upgrade": "bring the catalogue of an older version to this one's",

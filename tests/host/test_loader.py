@@ -66,6 +66,13 @@ class SecretsTest(unittest.TestCase):
             {"user": "u", "login": {"password": MASK, "host": "h"}, "list": [{"token": MASK}], "api_key": MASK},
         )
 
+    def test_a_keyring_is_the_name_of_a_file_and_no_secret(self) -> None:
+        arguments = {"keyring": "/etc/cloud/keyring", "Keyring": "env:RING"}
+        self.assertEqual(masked(arguments), arguments)
+        self.assertEqual(list(secrets_in(arguments)), [])
+        for name in ("keyring_password", "key", "keys", "api_key", "keyring_key", "key_of_the_keyring"):
+            self.assertEqual(masked({name: "x"}), {name: MASK})
+
     def test_no_form_of_a_secret_is_left_in_a_text(self) -> None:
         arguments = {"password": "it's ünsafe", "login": {"credentials": {"user": "inner", "codes": ["c0de", 7]}}}
         secrets = list(secrets_in(arguments))
