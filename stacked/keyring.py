@@ -120,9 +120,10 @@ def _key(item: Any) -> Key | None:
     return Key(item["id"], item["created"], material, is_retired=item["state"] == _RETIRED)
 
 
-def open_safely(path: str) -> int:
+def open_safely(path: str, *, is_any_owner: bool = False) -> int:
     """Return a descriptor of the keyring at ``path``, if nobody else can read or write it.
 
+    :param is_any_owner: whether it may belong to another user: for root, who changes that user's.
     :raises OSError: it cannot be opened; with ``errno.EACCES``, it is no file, not of this user or root, or has
         another mode than 0600 or less.
     """
@@ -130,7 +131,7 @@ def open_safely(path: str) -> int:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         wrong = "it is no file"
-    elif status.st_uid not in (os.geteuid(), 0):
+    elif status.st_uid not in (os.geteuid(), 0) and not is_any_owner:
         wrong = f"it belongs to user {status.st_uid}, and neither to this one nor to root"
     elif status.st_mode & 0o7177:
         wrong = f"its mode is {stat.S_IMODE(status.st_mode):04o}: others must not reach it: chmod 600"
