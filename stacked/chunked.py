@@ -134,7 +134,7 @@ class PlainStream(SeekableStream):
         super().__init__(plain_size(self._sealed_size))
         self._last = self._size // CHUNK
         self._is_end_verified = False
-        self._buffer = memoryview(b"")
+        self._buffer = memoryview(bytearray())
         self._start = self._end = 0  # of what is in the buffer
         self._ahead = 0  # chunks
         self._derived = key.derive(header[:_SALT])
@@ -178,19 +178,21 @@ class PlainStream(SeekableStream):
 
     def _open(self, first: int, sealed: memoryview) -> None:
         """Decrypt the chunks ``sealed``, of which ``first`` is the first one, into the buffer."""
-        if len(self._buffer) < len(sealed):
-            self._buffer = memoryview(bytearray(len(sealed)))
-        start = first * CHUNK
-        self._start = self._end = start
-        decrypt_into, buffer, number = self._derived.cipher.decrypt_into, self._buffer, first
-        for at in range(0, len(sealed), SEALED):
-            nonce = (self._derived.nonce ^ number).to_bytes(_NONCE, "big")
-            chunk, place = sealed[at : at + SEALED], self._end - start
-            try:
-                self._end += decrypt_into(nonce, chunk, None, buffer[place : place + len(chunk) - _TAG])
-            except InvalidTag:
-                break  # what is good before it may be read; it is an error once it is its turn
-            number += 1
+        count = -(-len(sealed) // SEALED)
+        size = len(sealed) - count * _TAG
+        if len(self._buffer) < size:
+            self._buffer = memoryview(bytearray(size))
+        self._start = self._end = first * CHUNK
+        buffer, nonce, decrypt_into = self._buffer[:size], self._derived.nonce, self._derived.cipher.decrypt_into
+        number = first
+        try:
+            for place in range(count):
+                chunk = sealed[place * SEALED : (place + 1) * SEALED]
+                plain = buffer[place * CHUNK : (place + 1) * CHUNK]
+                self._end += decrypt_into((nonce ^ number).to_bytes(_NONCE, "big"), chunk, None, plain)
+                number += 1
+        except InvalidTag:
+            pass  # what is good before it may be read; it is an error once it is its turn
         if number == first:
             raise self._error(f"chunk {first} is not what was stored")
         self._is_end_verified |= number > self._last

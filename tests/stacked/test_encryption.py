@@ -30,6 +30,8 @@ from stacked.base import StackedModule
 from stacked.chunked import sealed_size
 from stacked.encryption import EncryptedStorage
 from stacked.keyring import Key, dump
+from tests.files import objects_in
+from tests.host.cloud import MODULES, CloudTest
 from tests.sources import Breaking
 from tests.stacked.cobblestone import seal, wrap
 from tests.stacked.stack import StackCase, file_storage
@@ -410,3 +412,24 @@ class KilledTest(EncryptionCase):
     def _store_for_ever(self, module_data: str, data: bytes) -> None:
         while True:
             self.put(data, module_data)
+
+
+class InTheCloudTest(CloudTest):
+    def test_an_administrator_configures_it_and_a_user_notices_nothing(self) -> None:
+        ring = str(self.directory / "keyring")
+        body = {"module": "stacked.EncryptedStorage", "description": "", "args": {"store": "default", "keyring": ring}}
+        refused = self.admin("PUT", f"{MODULES}/secret", body)
+        self.assertEqual(refused.status_code, 400)
+        self.assertIn(f"keyring: {ring}: No such file", refused.text)
+        key, _ = keyfile.add(ring)
+        self.assertEqual(self.admin("PUT", f"{MODULES}/secret", body).status_code, 204)
+        shown = self.admin("GET", f"{MODULES}/secret").json
+        self.assertEqual((shown["args"]["keyring"], shown["statistics"]["newest_key"]), (ring, key.id))
+        self.cloud.accounts.put("alice", policy="secret")
+        data = b"plain text " * 9000
+        self.assertEqual(self.put("/cdmi/o", data).status_code, 201)
+        self.assertEqual(self.call("GET", "/cdmi/o").content, data)
+        part = self.call("GET", "/cdmi/o", headers={"Range": "bytes=70000-70010"})
+        self.assertEqual((part.status_code, part.content), (206, data[70000:70011]))
+        (file,) = objects_in(self.objects)
+        self.assertNotIn(b"plain", file.read_bytes())
