@@ -89,7 +89,9 @@ class EncryptedStorage(StackedModule):
         self._known.pop(module_data, None)
 
     def get_size(self, context: Context, module_data: str) -> int:
-        return plain_size(super().get_size(context, module_data))
+        known = self._known.get(module_data)
+        inner = self.opened(module_data).inner if known is None else known.inner
+        return plain_size(self.below(context).get_size(inner))
 
     def figures(self) -> Mapping[str, Any]:
         try:
@@ -107,10 +109,16 @@ class EncryptedStorage(StackedModule):
     def upkeep(self, context: Context, kept: Iterable[str]) -> Mapping[str, Any]:
         """Count the objects of each key, so that it is known when one is not needed any more."""
         keys: Counter[str] = Counter()
+        wrong = 0
 
         def inner_ones() -> Iterator[str]:
+            nonlocal wrong
             for module_data in kept:
-                opened = self.opened(module_data)
+                try:
+                    opened = self.opened(module_data)
+                except ValueError:
+                    wrong += 1
+                    continue
                 keys[opened.fields["key"]] += 1
                 yield opened.inner
 
@@ -118,7 +126,7 @@ class EncryptedStorage(StackedModule):
         below = self.below(context).upkeep(counted)
         for _ in counted:  # those that the module below did not ask for
             pass
-        return {**below, "keys": dict(keys)}
+        return {**below, "keys": dict(keys), "wrong": below.get("wrong", 0) + wrong}
 
     def opened(self, module_data: str) -> record.Record:
         opened = super().opened(module_data)

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import itertools
 import json
 import multiprocessing
 import operator
@@ -11,7 +12,7 @@ import tempfile
 import threading
 import unittest
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -213,8 +214,21 @@ class EncryptedStorageTest(EncryptionCase):
         second, _ = keyfile.add(self.ring)
         module = EncryptedStorage("local", self.ring)
         kept += [module.new_data(self.context) for _ in range(2)]
-        found = module.upkeep(self.context, iter(kept))
-        self.assertEqual(found["keys"], {self.first.id: 3, second.id: 2})
+        found = module.upkeep(self.context, iter([*kept[:1], "nonsense", *kept[1:]]))
+        self.assertEqual(found, {"keys": {self.first.id: 3, second.id: 2}, "wrong": 1})
+
+    def test_upkeep_below_gets_its_own_objects(self) -> None:
+        kept = [self.module.new_data(self.context) for _ in range(3)]
+        seen: list[str] = []
+
+        def upkeep(context: Context, kept: Iterable[str]) -> dict[str, Any]:
+            seen.extend(itertools.islice(kept, 2))
+            return {"wrong": 5, "repaired": 2}
+
+        with mock.patch.object(self.modules["local"], "upkeep", upkeep):
+            found = self.module.upkeep(self.context, iter(kept))
+        self.assertEqual(found, {"keys": {self.first.id: 3}, "wrong": 5, "repaired": 2})
+        self.assertEqual(seen, [json.dumps(json.loads(text)["inner"]) for text in kept[:2]])
 
     def test_the_size_that_is_to_come_is_told_below(self) -> None:
         seen: list[int] = []
