@@ -100,11 +100,15 @@ def _changed(path: str, change: Callable[[Ring], Ring], *, is_made: bool) -> Rin
 
 
 def _replace(directory: int, name: str, ring: Ring, status: os.stat_result | None) -> None:
-    """Write a keyring under a name of its own, sync it, rename it, sync the directory.
+    """Write a keyring under another name, sync it, rename it, sync the directory.
+
+    Who is killed leaves a file of that name, which holds keys; the next one removes it.
 
     :param status: of the file that it replaces: root makes one that the server's user still can read.
     """
-    temporary = f".{name}.{secrets.token_hex(8)}"
+    temporary = f".{name}.new"  # one is enough: the directory is locked
+    with suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=directory)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE, dir_fd=directory)
     try:
         with open(descriptor, "wb") as file:

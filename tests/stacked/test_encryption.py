@@ -11,7 +11,7 @@ import os
 import tempfile
 import threading
 import unittest
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,22 @@ from stacked.keyring import Key, dump
 from tests.files import objects_in
 from tests.host.cloud import MODULES, CloudTest
 from tests.sources import Breaking
-from tests.stacked.cobblestone import seal, wrap
+from tests.stacked.cobblestone import seal, unseal, unwrap, wrap
 from tests.stacked.stack import StackCase, file_storage
 from tests.stacked.test_keyring import seen_in
 from tests.stacked.test_record import JSON
 
 VECTOR = Path(__file__).parent / "vectors/encryption.json"
+
+
+def opened(ring: str, module_data: str, stored: bytes) -> bytes:
+    """Return the data of an object by the second implementation."""
+    text = json.loads(module_data)
+    inner = text["inner"] if isinstance(text["inner"], str) else json.dumps(text["inner"])
+    by = keyfile.load(ring).find(text["key"])
+    assert by is not None
+    key = unwrap(by.material, by.id, inner, b64decode(text["wrapped"]))
+    return unseal(key, b"storage-modules/encryption@v1\0" + inner.encode(), stored)
 
 
 class KitTest(Promises, Model, unittest.TestCase):
@@ -56,10 +66,20 @@ class KitTest(Promises, Model, unittest.TestCase):
     def make_module(self) -> StorageModule:
         return EncryptedStorage(file_storage(self.directory), self.ring)
 
+    def peek(self, module_data: str) -> bytes | None:
+        file = Path(self.directory, json.loads(module_data)["inner"]["path"])
+        return opened(self.ring, module_data, file.read_bytes()) if file.exists() else None
+
 
 class KitOnLayersTest(KitTest):
     def make_module(self) -> StorageModule:
         return StackedModule(EncryptedStorage(EncryptedStorage(file_storage(self.directory), self.ring), self.ring))
+
+    def peek(self, module_data: str) -> bytes | None:
+        outer = json.dumps(json.loads(module_data)["inner"])
+        inner = json.dumps(json.loads(outer)["inner"])
+        stored = super().peek(inner)
+        return None if stored is None else opened(self.ring, outer, stored)
 
 
 class Kept(MemoryStorage):

@@ -11,6 +11,7 @@ import traceback
 import unittest
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -122,7 +123,7 @@ class FileCase(unittest.TestCase):
         self.directory = Path(directory.name)
         self.path = self.directory / "keyring"
         self.now = 1000.0
-        clock = mock.patch("stacked.keyring.time.monotonic", lambda: self.now)
+        clock = mock.patch("stacked.keyring.time", SimpleNamespace(monotonic=lambda: self.now))
         clock.start()
         self.addCleanup(clock.stop)
 
@@ -331,6 +332,20 @@ class KeyfileTest(FileCase):
         self.assertEqual([child.exitcode for child in children], [0] * 4)
         self.assertEqual((len(keyfile.load(str(self.path)).keys), self.names()), (20, ["keyring"]))
 
+    def test_who_is_killed_leaves_a_whole_one_and_the_next_one_tidies_up(self) -> None:
+        keyfile.add(str(self.path))
+        for pause in (0.0, 0.003, 0.01, 0.03):
+            child = multiprocessing.get_context("fork").Process(target=_add_for_ever, args=(str(self.path),))
+            child.start()
+            child.join(0.05 + pause)
+            child.kill()
+            child.join()
+            child.close()
+            self.assertGreaterEqual(len(keyfile.load(str(self.path)).keys), 1)
+        (self.directory / ".keyring.new").write_text("left over")
+        keyfile.add(str(self.path))
+        self.assertEqual(self.names(), ["keyring"])
+
     def test_who_reads_meanwhile_sees_a_whole_one(self) -> None:
         keyfile.add(str(self.path))
         done = threading.Event()
@@ -351,4 +366,9 @@ class KeyfileTest(FileCase):
 
 def _add_five(path: str) -> None:
     for _ in range(5):
+        keyfile.add(path)
+
+
+def _add_for_ever(path: str) -> None:
+    while True:
         keyfile.add(path)
