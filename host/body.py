@@ -106,8 +106,8 @@ class Body:
         except HostError as error:
             self._stop(error)
             raise  # as it is: its cause is what the log is to tell
-        except (TimeoutError, BlockingIOError) as error:  # the latter where the socket itself has the limit
-            raise self._stop(TryAgain("the body stalled: send it again")) from error
+        except (TimeoutError, BlockingIOError):  # the latter where the socket itself has the limit
+            raise self._stop(TryAgain("the body stalled: send it again")) from None  # the log needs no more of it
         except Exception as error:  # each server has its own for a body that breaks off
             raise self._stop(Invalid("the body broke off: send it again")) from error
 
