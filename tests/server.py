@@ -25,7 +25,7 @@ needs_curl = needs("curl")
 
 def environment(*path: Path | str, **variables: str) -> dict[str, str]:
     """Return an environment in which this checkout, and ``path`` before it, are imported."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VSM_", "COV_"))}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VSM_", "COV_", "NOSE_"))}
     return {**kept, "PYTHONPATH": os.pathsep.join(map(str, [*path, ROOT])), **variables}
 
 

@@ -155,7 +155,7 @@ class KillTest(unittest.TestCase):
     def test_nothing_that_was_acknowledged_is_lost(self) -> None:
         ledger = self.killed(KILLS)
         self.assertEqual(ledger.failures, [])
-        self.assertGreater(ledger.acknowledged, 10 * KILLS)
+        self.assertGreater(ledger.acknowledged, KILLS)
         self.assertGreater(ledger.interrupted, KILLS)  # else they were not killed at work
         clean_up(self.root)
         ledger.check_all(open_storage(self.root))
