@@ -1,5 +1,6 @@
 """Declaring what a module lacks, and children that fail."""
 
+import gc
 import os
 import signal
 import tempfile
@@ -12,6 +13,7 @@ from unittest import mock
 
 from conformance.harness import Harness
 from conformance.processes import Child, ChildError, Parent, die
+from conformance.promises.hostile import Hostile
 from conformance.report import check
 from conformance.requirements import Capability, requires
 from conformance.saboteurs.correct import MemoryStorage
@@ -93,6 +95,27 @@ class CleaningUpTest(unittest.TestCase):
         with self.assertRaises(KeyboardInterrupt):
             self.clean_up_after(KeyboardInterrupt())
         self.assertEqual((len(self.deleted), self.undeleted), (1, {}))
+
+
+class DeepTest(unittest.TestCase):
+    def test_nothing_is_collected_at_the_limit_of_recursion(self) -> None:
+        seen: list[bool] = []
+
+        class Seeing(MemoryStorage):
+            def available(self, context: Context, module_data: str) -> bool:
+                seen.append(gc.isenabled())
+                return super().available(context, module_data)
+
+        class Case(Hostile, unittest.TestCase):
+            lacks = MemoryStorage.LACKS
+
+            def make_module(self) -> StorageModule:
+                return Seeing()
+
+        Case("test_available_refuses_what_it_never_made").run(unittest.TestResult())
+        self.assertIn(False, seen)
+        del seen[-1]  # of the look at the genuine object, in the end
+        self.assertEqual((seen.count(True), gc.isenabled()), (0, True))
 
 
 class InterruptedTest(unittest.TestCase):
