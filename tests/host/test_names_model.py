@@ -215,6 +215,7 @@ class NamesMachine(RuleBasedStateMachine):
         made = self.attempt(error, lambda: self.cloud.names.copy_container(self.account, node, path, None))
         if made is not None:
             parent.children[name] = self.copied(entry, made)
+        self.cloud.upkeep._clear()  # what was too much of a copy that failed; its pages are not counted any more
 
     def copy_object(self, entry: Entry, parent: Entry, name: str, node: Node, path: Path) -> None:
         old, content = parent.children.get(name), entry.content or b""
