@@ -7,11 +7,13 @@ from typing import Any
 from sqlalchemy import Connection, delete, exists, insert, literal, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from host.catalogue import stacks
 from host.catalogue.engine import Catalogue
 from host.catalogue.schema import KEPT, copies, data, vendor_modules
-from host.errors import Conflict, HostError, NotFound
+from host.errors import Conflict, HostError, Invalid, NotFound
 from host.guarded import VENDOR_ERRORS
 from host.loader import Configuration, Loader, bind, construct, load_class, masked, prepare, reason
+from host.stacking import require_free_of_circles, stores_of
 
 __all__ = ["Registry"]
 
@@ -31,7 +33,8 @@ class Registry:
         What is kept already is brought to a location that is new.
 
         :param locations: the arguments of each location; one alone has the name "".
-        :raises Invalid: the class does not import, is no storage module or refuses its arguments.
+        :raises Invalid: the class does not import, is no storage module, refuses its arguments or the modules that it
+            is to stand on, or would stand on itself.
         :raises Conflict: a location is to be removed, and not everything has been brought to the others; or somebody
             else added the module at the same time.
         """
@@ -47,11 +50,18 @@ class Registry:
             if not is_same and not (is_in_use and location in old):
                 prepare(cls, arguments)
         instances = {location: construct(cls, arguments) for location, arguments in bound.items()}
+        with self._catalogue.reading() as connection:
+            known = stacks.read(connection)
+        stores = stores_of(name, instances, bound, self._loader, known)
         edition = uuid.uuid4().hex
         new = Configuration(name, dotted, description, bound, edition)
         try:
             with self._catalogue.writing() as connection:
+                stacks.lock(connection)
                 _write(connection, new)
+                require_free_of_circles(name, stores, stacks.read(connection))
+                _require_configured(connection, cls.__name__, stores)
+                stacks.write(connection, name, stores)
         except IntegrityError as error:
             raise Conflict(f"vendor module {name!r} was added by somebody else just now: try again") from error
         self._loader.keep(name, edition, instances)
@@ -89,10 +99,16 @@ class Registry:
         """Forget the module ``name``.
 
         :raises NotFound: no module has that name.
-        :raises Conflict: a user's policy or stored data needs it.
+        :raises Conflict: a user's policy, stored data or another module needs it.
         """
         try:
             with self._catalogue.writing() as connection:
+                stacks.lock(connection)
+                if uppers := [upper for upper, stores in stacks.read(connection).items() if name in stores]:
+                    raise Conflict(
+                        f"vendor module {name!r} is in use: the data of {' and '.join(map(repr, uppers))} is in it"
+                    )
+                stacks.write(connection, name, ())
                 if not connection.execute(delete(vendor_modules).where(vendor_modules.c.name == name)).rowcount:
                     raise NotFound(f"no vendor module {name!r}")
         except IntegrityError as error:
@@ -108,9 +124,13 @@ class Registry:
             return {"error": reason(error, found.locations[location])}
 
     def _keeps_data(self, name: str) -> bool:
-        """Tell whether the catalogue knows of data in ``name``: its storage is not new then, or its disk is missing."""
+        """Tell whether the catalogue knows of data in ``name``, or in what stands on it: its storage is not new then.
+
+        Or its disk is missing.
+        """
         with self._catalogue.reading() as connection:
-            return connection.execute(select(data.c.id).where(data.c.module == name).limit(1)).first() is not None
+            names = [name, *stacks.names_above(stacks.read(connection), name)]
+            return connection.execute(select(data.c.id).where(data.c.module.in_(names)).limit(1)).first() is not None
 
 
 def _renamed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
@@ -125,6 +145,15 @@ def _renamed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         return {next(iter(new)): old[""]}
     heir = next((name for name, arguments in old.items() if arguments == new[""]), next(iter(old)))
     return {"" if name == heir else name: arguments for name, arguments in old.items()}
+
+
+def _require_configured(connection: Connection, cls: str, stores: list[str]) -> None:
+    """Check, in the transaction that says so, that what a module is to stand on is there."""
+    query = select(vendor_modules.c.name).where(vendor_modules.c.name.in_(stores))
+    there = set(connection.scalars(query))
+    for store in stores:
+        if store not in there:
+            raise Invalid(f"args: {cls} stands on {store!r}, which is no vendor module: PUT it first")
 
 
 def _write(connection: Connection, new: Configuration) -> None:

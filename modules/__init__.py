@@ -323,8 +323,7 @@ class StorageModule(ABC):
     def stands_on(self, context: Context) -> Sequence[str]:
         """Tell in which other modules this one keeps its data.
 
-        *Called when* an administrator configures this module, after the constructor, and when one is
-        about to remove a module, to see that no other stands on it.
+        *Called when* an administrator configures this module, after the constructor. The host keeps the answer.
 
         *The module must* return each name that it ever calls ``getModule`` with. A host refuses a module
         that stands on itself in the end, and does not remove one that another stands on.

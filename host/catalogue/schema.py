@@ -15,6 +15,7 @@ __all__ = [
     "nodes",
     "pages",
     "processes",
+    "stacks",
     "vendor_modules",
 ]
 
@@ -44,6 +45,14 @@ vendor_modules = Table(
     Column("description", Text, nullable=False),
     Column("locations", Text, nullable=False),
     Column("edition", String(32), nullable=False),
+)
+
+#: Which module keeps its data in which other one: what ``stands_on`` said when ``module`` was configured.
+stacks = Table(
+    "stacks",
+    metadata,
+    Column("module", String(64), ForeignKey("vendor_modules.name"), primary_key=True),
+    Column("store", String(64), ForeignKey("vendor_modules.name"), primary_key=True),
 )
 
 #: What modules keep: the data of one object, or of one that is to be, or was. ``size`` is bytes, ``since``

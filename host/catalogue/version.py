@@ -12,7 +12,7 @@ from host.settings import SettingsError
 __all__ = ["FIRST", "NEWEST", "found", "make", "require_current"]
 
 #: The version of catalogues that were made before there were versions, and of those that are made now.
-FIRST, NEWEST = "0001", "0002"
+FIRST, NEWEST = "0001", "0003"
 
 
 def make(catalogue: Catalogue) -> bool:

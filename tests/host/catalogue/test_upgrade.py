@@ -22,7 +22,7 @@ from tests.host.cloud import MEMBERS, CloudTest
 from tests.host.consistency import faults
 from tests.server import ROOT, environment
 
-NEWEST = "0002"
+NEWEST = "0003"
 
 
 def differences(connection: Connection) -> list[Any]:
@@ -109,7 +109,7 @@ class UpgradeTest(CloudTest):
         with self.assertRaisesRegex(SettingsError, "empty"):
             version.require_current(self.catalogue)
         self.old()
-        with self.assertRaisesRegex(SettingsError, "version 0001.*wants 0002.*vsm upgrade"):
+        with self.assertRaisesRegex(SettingsError, "version 0001.*wants 0003.*vsm upgrade"):
             version.require_current(self.catalogue)
         upgrade.upgrade(self.catalogue)
         self.run_sql("UPDATE alembic_version SET version_num = '9999'")
