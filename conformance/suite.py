@@ -14,6 +14,7 @@ from conformance.promises.processes import Crashes, Processes
 from conformance.promises.reading import Reading
 from conformance.promises.storing import Storing
 from conformance.promises.together import Together
+from conformance.promises.upkeep import Standing, Upkeep
 
 __all__ = ["Promises"]
 
@@ -30,6 +31,8 @@ class Promises(
     Size,
     Statistics,
     Copying,
+    Standing,
+    Upkeep,
     Hostile,
     Together,
     Processes,

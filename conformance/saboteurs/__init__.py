@@ -13,6 +13,7 @@ from conformance.saboteurs import (
     reading,
     sharing,
     statistics,
+    upkeep,
     writing,
 )
 from conformance.saboteurs.registry import SABOTEURS
@@ -27,5 +28,6 @@ __all__ = [
     "reading",
     "sharing",
     "statistics",
+    "upkeep",
     "writing",
 ]

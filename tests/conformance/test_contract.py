@@ -16,6 +16,8 @@ HELD_OTHERWISE = {
     "*Durability:* none asked for.": "asks nothing",
     "By custom it is a JSON text that tells where the object lies.": "a custom binds nobody",
     "*Streams.* Data goes through in pieces.": "held by the sentence after it",
+    "A host refuses a module that stands on itself in the end, and does not remove one that another stands on.": "a "
+    "promise of the host",
     "It never makes a good object of a corrupt one: what it kept to find a fault it keeps of the copy as well, "
     "or it raises.": "how to corrupt an object only its module knows",
 }

@@ -18,6 +18,9 @@ class Wrapping(StorageModule):
         found: StorageModule = context["func"]["getModule"](self.inner)
         return found
 
+    def stands_on(self, context: Context) -> list[str]:
+        return [self.inner]
+
     def new_data(self, context: Context) -> str:
         return self.find(context).new_data(context)
 
