@@ -109,6 +109,21 @@ class Accounts:
         self._forget(name)
         return is_new
 
+    def change_policy(self, old: str, new: str) -> list[str]:
+        """Give all accounts of one policy another one, and return their names.
+
+        :raises Invalid: the new one is no module.
+        """
+        query = select(accounts.c.id, accounts.c.name).where(accounts.c.policy == old).order_by(accounts.c.id)
+        with self._catalogue.writing() as connection:
+            _require_policy(connection, {"policy": new})
+            rows = connection.execute(query.with_for_update()).all()  # in the order in which everybody locks them
+            mine = accounts.c.id.in_([row.id for row in rows])
+            connection.execute(update(accounts).where(mine).values(policy=new))
+        for row in rows:
+            self._forget(row.name)
+        return [row.name for row in rows]
+
     def names(self) -> list[str]:
         """Return the names of all accounts, in order."""
         with self._catalogue.reading() as connection:

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -37,6 +37,9 @@ from host.wire.path import Path
 __all__ = ["Facts", "Stored", "Target", "Vault"]
 
 log = logging.getLogger(__name__)
+
+F = TypeVar("F")
+N = TypeVar("N")
 
 
 @dataclass(frozen=True)
@@ -199,21 +202,36 @@ class Vault:
         self._settle()
         self._reservations.give_up_idle()
 
-    def _store(self, target: Target, fill: Callable[[GuardedModule, str], int], facts: Callable[[], Facts]) -> Stored:
+    def keep(self, policy: str, fill: Callable[[GuardedModule, str], F], name: Callable[[Reservation, F], N]) -> N:
+        """Keep new data in the module ``policy``.
+
+        :param fill: stores it, in a module under a ``module_data``.
+        :param name: gets what ``fill`` returned, and lets a name point to the data, in one transaction in which it
+            calls :meth:`count_as_kept`.
+        :returns: what ``name`` returned.
+        :raises HostError: it was not kept, and nothing has changed.
+        """
         self._settle()
-        reserved = self._reservations.take(target.account.policy)
+        reserved = self._reservations.take(policy)
         module: GuardedModule | None = None
         is_naming = False
         try:
             module = self._loader.guarded(reserved.module, reserved.location)
-            size = fill(module, reserved.module_data)
-            known = facts()
+            filled = fill(module, reserved.module_data)
             is_naming = True
-            return self._name(target, reserved, size, known)
+            return name(reserved, filled)
         except BaseException as error:
             # Only a commit that breaks may have happened all the same; whether it did, the row tells.
             self._abandon(module, reserved, is_sure=not is_naming or isinstance(error, HostError))
             raise
+
+    def _store(self, target: Target, fill: Callable[[GuardedModule, str], int], facts: Callable[[], Facts]) -> Stored:
+        def all_of_it(module: GuardedModule, module_data: str) -> tuple[int, Facts]:
+            return fill(module, module_data), facts()
+
+        return self.keep(
+            target.account.policy, all_of_it, lambda reserved, filled: self._name(target, reserved, *filled)
+        )
 
     def _name(self, target: Target, reserved: Reservation, size: int, facts: Facts) -> Stored:
         """Let the name point to the data, in one transaction."""
@@ -223,7 +241,7 @@ class Vault:
             if not tree.lock(connection, account.id):
                 raise NotFound("the account was removed")
             parent, old = target.look(connection)
-            self._keep(connection, reserved, size)
+            self.count_as_kept(connection, reserved, size)
             if old is None:
                 return self._add(connection, target, parent, reserved, size, facts)
             contents.charge(connection, account.id, size - old.size, 0)
@@ -258,8 +276,8 @@ class Vault:
         )
         return Stored(identity, etag, is_new=True)
 
-    def _keep(self, connection: Connection, reserved: Reservation, size: int) -> None:
-        """Let the data count as kept, and see to it that it comes to all locations.
+    def count_as_kept(self, connection: Connection, reserved: Reservation, size: int) -> None:
+        """Let data count as kept, in the transaction that names it, and see to it that it comes to all locations.
 
         :raises TryAgain: this process was taken for dead, or the location is none any more.
         """

@@ -17,6 +17,7 @@ _COMMANDS = {
     "key": "make, list and retire the keys that objects are encrypted with",
     "serve": "run a cloud, making it first where there is none",
     "upkeep": "delete the data that no name points to any more, and bring copies to their places",
+    "move": "rewrite objects from one module to another while the cloud serves them",
     "upgrade": "bring the catalogue of an older version to this one's",
 }
 

@@ -15,7 +15,7 @@ from host.errors import HostError
 from host.settings import CATALOGUE, FILE, Settings, SettingsError, load
 from vsm.errors import CommandError
 
-__all__ = ["PASSWORD_VARIABLE", "make_data", "open_data", "open_settings"]
+__all__ = ["PASSWORD_VARIABLE", "make_data", "open_cloud_with", "open_data", "open_settings"]
 
 PASSWORD_VARIABLE = "VSM_ADMINISTRATOR_PASSWORD"  # noqa: S105 (a name, no password)
 _DEFAULT = "default"
@@ -40,7 +40,7 @@ def open_data(data: Path) -> Cloud:
 
     :raises CommandError: there is none, or it cannot be used.
     """
-    return _open(open_settings(data))
+    return open_cloud_with(open_settings(data))
 
 
 def make_data(data: Path) -> tuple[Cloud, str | None]:
@@ -57,7 +57,7 @@ def make_data(data: Path) -> tuple[Cloud, str | None]:
             make(catalogue)
         finally:
             catalogue.close()
-        cloud = _open(settings)
+        cloud = open_cloud_with(settings)
         try:
             return cloud, _complete(cloud, data.resolve() / _DEFAULT)
         except BaseException:
@@ -81,7 +81,11 @@ def _make_directory(data: Path, settings: Settings) -> None:
     (data / _DEFAULT).mkdir(mode=0o700, exist_ok=True)
 
 
-def _open(settings: Settings) -> Cloud:
+def open_cloud_with(settings: Settings) -> Cloud:
+    """Open the cloud of these settings.
+
+    :raises CommandError: it cannot be used.
+    """
     try:
         return open_cloud(settings)
     except SettingsError as error:

@@ -25,6 +25,7 @@ __all__ = [
     "configured",
     "detach",
     "discard",
+    "exchange",
     "forget",
     "keep",
     "queue",
@@ -84,6 +85,19 @@ def queue(connection: Connection, identity: int, locations: Sequence[str]) -> No
 def waste(connection: Connection, identity: int) -> None:
     """Let kept data that no name points to any more become garbage."""
     _waste.change(connection, data=identity, old=KEPT, now=int(time.time()))
+
+
+def exchange(connection: Connection, old: int, new: int) -> bool:
+    """Let the name that points to kept data ``old`` point to ``new``, which holds the same; ``old`` becomes garbage.
+
+    Nobody sees it: the object keeps its id, its times and its entity tag.
+
+    :returns: False, and nothing has changed, if no name points to ``old`` any more.
+    """
+    if not connection.execute(update(nodes).where(nodes.c.data == old).values(data=new)).rowcount:
+        return False
+    waste(connection, old)
+    return True
 
 
 def configured(connection: Connection, module: str) -> tuple[str, list[str]]:
@@ -166,12 +180,14 @@ def clear(connection: Connection, container: str, limit: int) -> int:
 
 def _clear_one(connection: Connection, container: str, limit: int) -> tuple[list[str], int]:
     """Remove up to ``limit`` of what is in a container; return the containers among it, and how much there was."""
+    # The account first, as everybody does who changes its tree: so none wait in a circle, and what is seen below stays.
+    tree.lock(connection, connection.scalar(select(nodes.c.owner).where(nodes.c.id == container)) or 0)
     query = select(nodes.c.id, nodes.c.owner, nodes.c.container, nodes.c.data, data.c.size)
     query = query.outerjoin(data, data.c.id == nodes.c.data).where(nodes.c.parent == container)
     rows = connection.execute(query.order_by(nodes.c.name).limit(limit)).all()
     inner = [row.id for row in rows if row.container]
     objects = [row for row in rows if not row.container]
-    if objects:  # the account first, as everybody does who changes its tree: so none wait in a circle
+    if objects:
         size = sum(row.size for row in objects)
         _give_back.change(connection, account=objects[0].owner, bytes=-size, number=-len(objects))
     if inner:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from host.body import Body
 from host.cloud import Cloud
 from host.guarded import Guard, GuardedModule, _Calling
+from host.moving import Choice, Moving
 from host.streams import Window
 from host.vault import Facts
 from tests.host.cloud import CloudTest, where
@@ -209,6 +210,12 @@ class CrashTest(CloudTest):
             cloud.vault.copy(self.target("/cdmi/o"), node, Facts())
 
         self.assert_all_or_nothing(self.some, act, 10)
+
+    def test_objects_are_moved(self) -> None:
+        def act(cloud: Cloud) -> None:
+            Moving(cloud, Choice("default", "default")).run(1, lambda moved: None)
+
+        self.assert_all_or_nothing(self.some, act, 30)
 
     def test_a_container_is_copied(self) -> None:
         def act(cloud: Cloud) -> None:
