@@ -5,25 +5,21 @@ to what was copied. So an object is in one place or in the other, whatever ends 
 between wins. What is still to be moved the catalogue tells: the work goes on where it was by looking again.
 """
 
-import hashlib
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
-from host.body import BLOCK, Body
 from host.catalogue import contents, tree
 from host.catalogue.account import by_name
 from host.catalogue.node import Data
 from host.catalogue.schema import KEPT, accounts, data, nodes
 from host.cloud import Cloud
-from host.errors import Conflict, Failed, HostError, Invalid, TryAgain
-from host.guarded import GuardedModule
+from host.copying import Copier, Unreadable
+from host.errors import Conflict, HostError, Invalid
 from host.loader import FRESH, reason, without
 from host.reservations import Reservation
 
@@ -31,7 +27,6 @@ __all__ = ["Choice", "Entry", "Moved", "Moving", "TooManyFailures"]
 
 _PAGE = 200
 _IN_A_ROW = 100  # failures after which a module, and not an object, must be what is wrong
-_STEPS = 10  # a second, with a limited rate
 _SETTLE = 2 * FRESH  # seconds after which every server knows a new policy
 
 
@@ -80,7 +75,7 @@ class Moving:
         self._cloud = cloud
         self._choice = choice
         self._stopped = threading.Event()
-        self._pace = _Pace(rate, self._stopped.wait)
+        self._copier = Copier(cloud.loader, rate, self._stopped)
         self._turn = threading.Lock()
         self._in_a_row = 0
         self._error: BaseException | None = None
@@ -160,22 +155,18 @@ class Moving:
 
     def move(self, entry: Entry) -> Moved:
         """Move one object."""
-        source: _Source | None = None
+        fill = partial(self._copier.copy, entry.data)
         try:
-            with closing(self._cloud.vault.open(entry.data)) as window:
-                source = _Source(window, self._pace, self._require_time)
-                fill = partial(self._copy, entry.data, source)
-                self._cloud.vault.keep(self._choice.to, fill, lambda reserved, _: self._exchange(entry, reserved))
-            return Moved(entry, "moved")
+            self._cloud.vault.keep(self._choice.to, fill, lambda reserved, _: self._exchange(entry, reserved))
         except _Superseded:
             return Moved(entry, "changed")
         except HostError as error:
             if not self._is_there(entry):
                 return Moved(entry, "changed")
-            is_read = source is not None and source.why is None
-            why = reason(error.__cause__ or error) if source is None or source.why is None else source.why
-            what = "cannot be stored" if is_read else "cannot be read"
-            return Moved(entry, "failed", f"{what}: {without(why, self._cloud.loader.secrets())}")
+            is_read = not isinstance(error, Unreadable)
+            why = f"cannot be stored: {reason(error.__cause__ or error)}" if is_read else f"cannot be read: {error}"
+            return Moved(entry, "failed", without(why, self._cloud.loader.secrets()))
+        return Moved(entry, "moved")
 
     def _require(self, choice: Choice) -> int | None:
         """Check that what is named is there, and return the id of the user's account."""
@@ -240,17 +231,6 @@ class Moving:
         if self._in_a_row >= _IN_A_ROW:
             raise TooManyFailures(f"{_IN_A_ROW} objects in a row could not be moved: given up; see what is wrong")
 
-    def _copy(self, old: Data, source: "_Source", module: GuardedModule, module_data: str) -> None:
-        """Copy data, and see that what was kept is what was read."""
-        module.assign(module_data, Body(source, old.size))
-        found = hashlib.blake2b()
-        with closing(module.open(module_data, old.size)) as window:
-            while block := window.read(BLOCK):
-                self._require_time()
-                found.update(block)
-        if found.digest() != source.digest():
-            raise Failed(f"{self._choice.to!r} gives back other bytes than it was given")
-
     def _exchange(self, entry: Entry, reserved: Reservation) -> None:
         """Let the object's name point to the copy."""
 
@@ -268,66 +248,6 @@ class Moving:
         with self._cloud.catalogue.reading() as connection:
             return connection.scalar(select(nodes.c.id).where(nodes.c.data == entry.data.id)) is not None
 
-    def _require_time(self) -> None:
-        if self._stopped.is_set():
-            raise TryAgain("stopped")
-
 
 class _Superseded(Conflict):
     """Nobody needs the copy."""
-
-
-class _Stream(Protocol):
-    def read(self, size: int, /) -> bytes: ...
-
-
-class _Pace:
-    """Lets so many bytes a second pass.
-
-    :param wait: for so many seconds.
-    """
-
-    def __init__(self, rate: int | None, wait: Callable[[float], object]) -> None:
-        self._rate = rate
-        self._wait = wait
-        self._lock = threading.Lock()
-        self._next = 0.0
-        #: Bytes to be read at a time.
-        self.most = BLOCK if rate is None else min(BLOCK, max(1, rate // _STEPS))
-
-    def let_pass(self, size: int) -> None:
-        """Wait until ``size`` bytes may pass."""
-        if self._rate is None:
-            return
-        with self._lock:
-            now = time.monotonic()
-            begin = max(now, self._next)
-            self._next = begin + size / self._rate
-        if begin > now:
-            self._wait(begin - now)
-
-
-class _Source:
-    """What is read of an object, at the pace that is set, and what it comes to."""
-
-    def __init__(self, stream: _Stream, pace: _Pace, check: Callable[[], object]) -> None:
-        self._stream = stream
-        self._pace = pace
-        self._check = check
-        self._hash = hashlib.blake2b()
-        self.why: str | None = None  # it could not be read
-
-    def read(self, size: int, /) -> bytes:
-        try:
-            block = self._stream.read(min(size, self._pace.most))
-        except HostError as error:
-            self.why = reason(error.__cause__ or error)
-            raise
-        self._pace.let_pass(len(block))
-        self._check()
-        self._hash.update(block)
-        return block
-
-    def digest(self) -> bytes:
-        """Return the hash of what was read."""
-        return self._hash.digest()
