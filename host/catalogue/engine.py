@@ -264,10 +264,13 @@ def _engine(url: URL, **options: Any) -> Engine:
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself: _begin_sqlite does
+    patience = connection.execute("PRAGMA busy_timeout").fetchone()[0]
     for pragma in (
+        f"busy_timeout = {_BUSY * 1000:.0f}",  # the last one of another process may be closing the file just now
         "journal_mode = WAL",  # readers and a writer do not wait for each other
         "synchronous = FULL",  # a commit survives a power cut; NORMAL may lose it
         "foreign_keys = ON",
+        f"busy_timeout = {patience}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 

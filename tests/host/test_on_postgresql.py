@@ -12,6 +12,7 @@ from tests.postgresql import needs_postgresql
 #: Left out, and why.
 _SQLITE_ALONE = {
     "SqliteTest": "how a file of SQLite is opened, and what SQLite does when it gives up a transaction",
+    "ClosingSqliteTest": "how a file of SQLite is closed",
     "BusySqliteTest": "SQLite has one writer at a time, and the others ask until it has ended",
     "SqliteFileTest": "what is in the file",
 }

@@ -225,6 +225,23 @@ sys.stdin.readline()
 """
 
 
+class ClosingSqliteTest(EngineTest):
+    """The last one who has the file open is closing it, for which it locks it."""
+
+    def test_who_opens_it_waits(self) -> None:
+        self.catalogue.close()
+        self.cloud.catalogue.close()
+        other = sqlite3.connect(str(self.catalogue.url.database), check_same_thread=False)
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        end = threading.Timer(0.3, other.close)
+        end.start()
+        with self.catalogue.writing() as connection:
+            adding("a")(connection)
+        end.join()
+        self.assertEqual(self.rows(), ["a"])
+
+
 class BusySqliteTest(EngineTest):
     """Another process has a transaction."""
 
