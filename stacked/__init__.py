@@ -10,13 +10,15 @@ if TYPE_CHECKING:
     from stacked.base import StackedModule
     from stacked.compression import CompressedStorage
     from stacked.encryption import EncryptedStorage
+    from stacked.mirror import MirroredStorage
 
-__all__ = ["CompressedStorage", "EncryptedStorage", "StackedModule"]
+__all__ = ["CompressedStorage", "EncryptedStorage", "MirroredStorage", "StackedModule"]
 
 #: Each class, the file that it is in, and the extra that brings what it needs.
 _CLASSES = {
     "CompressedStorage": ("stacked.compression", "compression"),
     "EncryptedStorage": ("stacked.encryption", "encryption"),
+    "MirroredStorage": ("stacked.mirror", ""),
     "StackedModule": ("stacked.base", ""),
 }
 

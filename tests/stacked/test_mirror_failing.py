@@ -1,0 +1,593 @@
+"""A mirror whose stores fail: nothing is lost, nothing half is called whole, what is missing is known and healed."""
+
+import errno
+import io
+import os
+import signal
+import tempfile
+import threading
+import unittest
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from conformance.processes import Child, Parent
+from modules import Context, StorageModule
+from stacked.crew import Feed, GivenUpError
+from stacked.label import SIZE, Label
+from stacked.mirror import MirroredStorage
+from stacked.quorum import binding
+from tests.sources import Breaking
+from tests.stacked.moody import Moody
+from tests.stacked.stack import context_of, file_storage
+
+DATA = bytes(range(256)) * 40
+OLD = b"old" * 4000
+NAMES = ("one", "two", "three")
+
+
+class MirrorCase(unittest.TestCase):
+    """Three moody stores, a mirror of the first two, and one of a quorum."""
+
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+        self.stores = {name: Moody(file_storage(self.directory / name)) for name in NAMES}
+        self.modules: dict[str, StorageModule] = {**self.stores}
+        self.context = context_of(self.modules)
+        self.journal = str(self.directory / "journal")
+        MirroredStorage.prepare(list(NAMES), 2, self.journal)
+        self.both = MirroredStorage(["one", "two"], patience=5)
+        self.quorum = MirroredStorage(list(NAMES), 2, self.journal, patience=5)
+
+    def mood(self, **moods: str) -> None:
+        """Set the moods of stores; the others work."""
+        for name, store in self.stores.items():
+            store.mood = moods.get(name, "")
+
+    def put(self, mirror: MirroredStorage, data: bytes = DATA, module_data: str = "") -> str:
+        module_data = module_data or mirror.new_data(self.context)
+        mirror.assign(self.context, module_data, io.BytesIO(data))
+        return module_data
+
+    def get(self, mirror: MirroredStorage, module_data: str, size: int = 1000) -> bytes:
+        with closing(mirror.get_read_stream(self.context, module_data)) as stream:
+            return b"".join(iter(lambda: stream.read(size), b""))
+
+    def count(self) -> list[int]:
+        """Return how many objects are in each store."""
+        return [len(self.files(name)) for name in NAMES]
+
+    def files(self, name: str) -> list[Path]:
+        return sorted(path for path in (self.directory / name).glob("[0-9a-f]*/[0-9a-f]*/*") if path.is_file())
+
+    def heal(self, mirror: MirroredStorage, kept: Iterable[str] = ()) -> Mapping[str, Any]:
+        told = mirror.upkeep(self.context, kept)
+        self.assertEqual(told["wrong"], 0, told)
+        return told
+
+    def assert_holds(self, mirror: MirroredStorage, module_data: str, data: bytes, only: Iterable[str] = NAMES) -> None:
+        """Fail unless each of the stores ``only``, alone, gives ``data``."""
+        for name in only:
+            self.mood(**{other: "away" for other in NAMES if other != name})
+            self.assertEqual(self.get(mirror, module_data), data, name)
+            self.assertEqual(mirror.get_size(self.context, module_data), len(data), name)
+        self.mood()
+        self.assertTrue(mirror.available(self.context, module_data))
+
+
+class AllTest(MirrorCase):
+    def test_a_copy_is_the_data_and_a_label(self) -> None:
+        module_data = self.put(self.both)
+        for name in ("one", "two"):
+            (file,) = self.files(name)
+            self.assertEqual(file.read_bytes()[:-SIZE], DATA)
+        self.assert_holds(self.both, module_data, DATA, ("one", "two"))
+
+    def test_where_one_store_fails_nothing_is_kept_anywhere(self) -> None:
+        for mood in ("away", "late", "unsure", "lazy", "short"):
+            for name in ("one", "two"):
+                with self.subTest(mood=mood, name=name):
+                    self.mood()
+                    module_data = self.both.new_data(self.context)
+                    self.mood(**{name: mood})
+                    with self.assertRaises(OSError):
+                        self.put(self.both, DATA, module_data)
+                    self.mood()
+                    self.assertEqual(self.count(), [0, 0, 0])
+                    self.assertFalse(self.both.available(self.context, module_data))
+                    self.put(self.both, DATA, module_data)
+                    self.assert_holds(self.both, module_data, DATA, ("one", "two"))
+                    self.both.delete(self.context, module_data)
+
+    def test_where_one_store_fails_the_old_is_as_it_was(self) -> None:
+        for mood in ("away", "late", "unsure", "lazy", "short"):
+            for name in ("one", "two"):
+                with self.subTest(mood=mood, name=name):
+                    self.mood()
+                    module_data = self.put(self.both, OLD)
+                    self.mood(**{name: mood})
+                    with self.assertRaises(OSError):
+                        self.put(self.both, DATA, module_data)
+                    self.mood()
+                    self.heal(self.both, [module_data])
+                    # The last store had the new in the place of the old when it failed: no store had the old then.
+                    is_lost = name == "two" and mood in ("unsure", "short")
+                    self.assert_holds(self.both, module_data, DATA if is_lost else OLD, ("one", "two"))
+
+    def test_a_store_that_takes_an_error_for_the_end_keeps_nothing(self) -> None:
+        self.mood(two="deaf")
+        module_data = self.both.new_data(self.context)
+        error = ConnectionResetError("the user is gone")
+        with self.assertRaises(ConnectionResetError) as raised:
+            self.both.assign(self.context, module_data, Breaking(DATA * 100, error))
+        self.assertIs(raised.exception, error)
+        self.assertEqual(self.count(), [0, 0, 0])
+
+    def test_where_the_old_cannot_be_brought_back_it_stays_where_it_is(self) -> None:
+        module_data = self.put(self.both, OLD)
+        self.mood(two="late")
+        assign = self.stores["one"].assign
+        with (
+            mock.patch.object(self.stores["one"], "assign", side_effect=lambda *given: self.once(assign, *given)),
+            self.assertRaises(TimeoutError),
+        ):
+            self.put(self.both, DATA, module_data)
+        self.mood()
+        self.assertEqual(self.count(), [0, 1, 0])
+        self.assertEqual(self.get(self.both, module_data), OLD)
+        with self.assertRaisesRegex(OSError, "1 copies.*2 are needed"):
+            self.both.available(self.context, module_data)
+        self.assertEqual(self.heal(self.both, [module_data])["brought"], 1)
+        self.assert_holds(self.both, module_data, OLD, ("one", "two"))
+
+    def test_where_no_store_tells_that_it_has_the_old_the_new_stays(self) -> None:
+        module_data = self.put(self.both, OLD)
+        self.mood(two="late")
+        stream = self.stream_of_two(module_data)
+        with (
+            mock.patch.object(self.stores["two"], "get_read_stream", side_effect=[stream, OSError(errno.EIO, "")]),
+            self.assertRaises(TimeoutError),
+        ):
+            self.put(self.both, DATA, module_data)
+        self.mood()
+        self.assertEqual(self.heal(self.both, [module_data])["diverged"], 1)
+        self.assert_holds(self.both, module_data, DATA, ("one", "two"))
+
+    def once(self, assign: Any, *given: Any) -> None:
+        """Assign, and never again."""
+        self.stores["one"].assign.side_effect = ConnectionError("never again")  # type: ignore[attr-defined]
+        assign(*given)
+
+    def stream_of_two(self, module_data: str) -> Any:
+        inner = self.both._copies(module_data, self.context).inners["two"]
+        return self.stores["two"].get_read_stream(self.context, inner)
+
+    def test_a_deletion_that_fails_somewhere_is_an_error(self) -> None:
+        module_data = self.put(self.both)
+        self.mood(one="stays")
+        with self.assertRaises(PermissionError):
+            self.both.delete(self.context, module_data)
+        self.mood()
+        self.both.delete(self.context, module_data)
+        self.assertEqual(self.count(), [0, 0, 0])
+
+    def test_a_store_that_is_away_makes_no_object_absent(self) -> None:
+        module_data = self.put(self.both)
+        self.mood(one="away", two="misses")
+        for ask in (self.both.available, self.both.get_size, self.both.get_read_stream):
+            with self.assertRaises(ConnectionError):
+                ask(self.context, module_data)
+
+    def test_a_vendors_error_is_one_of_the_contract(self) -> None:
+        module_data = self.put(self.both)
+        for store in self.stores.values():
+            mock.patch.object(store, "get_read_stream", side_effect=KeyError("odd")).start()
+        self.addCleanup(mock.patch.stopall)
+        with self.assertRaisesRegex(OSError, "one: KeyError: 'odd'") as raised:
+            self.both.get_size(self.context, module_data)
+        self.assertEqual(raised.exception.errno, errno.EIO)
+
+
+class ReadingTest(MirrorCase):
+    def test_the_next_store_is_read_where_one_fails(self) -> None:
+        module_data = self.put(self.both)
+        for mood in ("away", "misses", "breaks", "ends"):
+            with self.subTest(mood):
+                self.mood(one=mood)
+                for size in (7, 1000, 100_000):
+                    self.assertEqual(self.get(self.both, module_data, size), DATA)
+
+    def test_a_stream_goes_on_at_the_same_place(self) -> None:
+        module_data = self.put(self.both)
+        with closing(self.both.get_read_stream(self.context, module_data)) as stream:
+            got = stream.read(500)
+            self.mood(one="away")
+            got += stream.read(500)
+            stream.seek(3000)
+            got += stream.read(10)
+            self.mood(two="away")
+            self.assertRaises(ConnectionError, stream.read, 10)
+        self.assertEqual(got, DATA[:1000] + DATA[3000:3010])
+
+    def test_a_stream_never_mixes_two_versions(self) -> None:
+        module_data = self.put(self.both, OLD)
+        with closing(self.both.get_read_stream(self.context, module_data)) as stream:
+            stream.read(100)
+            self.put(self.both, b"new" * 4000, module_data)
+            self.mood(one="away")
+            with self.assertRaises(ConnectionError):
+                stream.read(100)
+
+    def test_a_corrupt_copy_is_not_read_to_its_end(self) -> None:
+        module_data = self.put(self.both)
+        self.mood(one="flips")
+        self.assertEqual(self.get(self.both, module_data, len(DATA)), DATA)  # the other one is read
+        with closing(self.both.get_read_stream(self.context, module_data)) as stream:
+            stream.read(5000)
+            with self.assertRaisesRegex(OSError, "corrupt"):
+                while stream.read(5000):
+                    pass
+
+    def test_what_is_cut_short_or_of_another_object_is_no_copy(self) -> None:
+        module_data, other = self.put(self.both), self.put(self.both, OLD)
+        first, second = (self.both._copies(text, self.context) for text in (module_data, other))
+        with closing(self.stores["one"].get_read_stream(self.context, second.inners["one"])) as stream:
+            foreign = stream.read()
+        for content in (b"", b"x", DATA, DATA[:-1] + bytes(SIZE), foreign):
+            with self.subTest(content[-10:]):
+                self.stores["one"].assign(self.context, first.inners["one"], io.BytesIO(content))
+                self.assertEqual(self.get(self.both, module_data), DATA)
+                self.assertEqual(self.both.get_size(self.context, module_data), len(DATA))
+                with self.assertRaises(OSError):
+                    self.both.available(self.context, module_data)
+                self.assertEqual(self.heal(self.both, [module_data])["brought"], 1)
+                self.assertTrue(self.both.available(self.context, module_data))
+
+
+class QuorumTest(MirrorCase):
+    def amiss(self) -> dict[str, Any]:
+        found = self.quorum.statistics(self.context)["amiss"]
+        return {name: {what: told["objects"] for what, told in kinds.items()} for name, kinds in found.items()}
+
+    def test_what_one_store_lacks_is_known_and_healed(self) -> None:
+        for mood in ("away", "late", "unsure", "lazy", "short"):
+            for name in NAMES:
+                with self.subTest(mood=mood, name=name):
+                    self.mood()
+                    module_data = self.quorum.new_data(self.context)
+                    self.mood(**{name: mood})
+                    self.put(self.quorum, DATA, module_data)
+                    self.assertTrue(self.quorum.available(self.context, module_data))
+                    self.mood()
+                    self.assertEqual(self.amiss(), {name: {"lacking": 1}})
+                    self.heal(self.quorum)
+                    self.assertEqual(self.amiss(), {})
+                    self.assert_holds(self.quorum, module_data, DATA)
+
+    def test_with_less_than_a_quorum_nothing_is_kept(self) -> None:
+        for mood in ("away", "late", "unsure", "lazy", "short"):
+            for well in NAMES:
+                with self.subTest(mood=mood, well=well):
+                    self.mood()
+                    module_data = self.quorum.new_data(self.context)
+                    old = self.put(self.quorum, OLD)
+                    self.mood(**{name: mood for name in NAMES if name != well})
+                    for text in (module_data, old):
+                        with self.assertRaises(OSError):
+                            self.put(self.quorum, DATA, text)
+                    self.mood()
+                    self.heal(self.quorum)
+                    self.assertFalse(self.quorum.available(self.context, module_data))
+                    is_lost = mood in ("unsure", "short") and well != "three"  # the third still has the old, else none
+                    self.assert_holds(self.quorum, old, DATA if is_lost else OLD)
+                    self.assertEqual(self.amiss(), {})
+                    self.quorum.delete(self.context, old)
+                    self.assertEqual(self.count(), [0, 0, 0])
+
+    def test_a_store_that_missed_a_change_is_not_read_before_it_is_healed(self) -> None:
+        module_data = self.put(self.quorum, OLD)
+        self.mood(one="away")
+        self.put(self.quorum, DATA, module_data)
+        self.mood()
+        again = MirroredStorage(list(NAMES), 2, self.journal)
+        self.assertEqual((self.get(again, module_data), again.get_size(self.context, module_data)), (DATA, len(DATA)))
+        self.mood(two="away", three="away")
+        for ask in (again.get_size, again.get_read_stream, again.available):
+            with self.assertRaises(ConnectionError):
+                ask(self.context, module_data)
+        self.mood()
+        self.heal(again)
+        self.assert_holds(self.quorum, module_data, DATA)
+
+    def test_a_deletion_that_one_store_missed_is_remembered(self) -> None:
+        for mood in ("away", "stays"):
+            module_data = self.put(self.quorum)
+            self.mood(two=mood)
+            self.quorum.delete(self.context, module_data)
+            self.mood()
+            self.assertFalse(self.quorum.available(self.context, module_data))
+            self.assertRaises(FileNotFoundError, self.quorum.get_size, self.context, module_data)
+            self.assertEqual((self.amiss(), self.count()), ({"two": {"gone": 1}}, [0, 1, 0]))
+            self.assertEqual(self.heal(self.quorum)["deleted"], 1)
+            self.assertEqual((self.amiss(), self.count()), ({}, [0, 0, 0]))
+
+    def test_a_deletion_that_most_stores_missed_is_an_error(self) -> None:
+        module_data = self.put(self.quorum)
+        self.mood(two="stays", three="stays")
+        self.assertRaises(PermissionError, self.quorum.delete, self.context, module_data)
+        self.mood()
+        self.quorum.delete(self.context, module_data)
+        self.assertEqual((self.amiss(), self.count()), ({}, [0, 0, 0]))
+
+    def test_a_store_that_is_away_when_an_object_begins_gets_it_later(self) -> None:
+        self.mood(two="away")
+        module_data = self.put(self.quorum)
+        self.assertEqual(self.amiss(), {"two": {"lacking": 1}})
+        self.mood()
+        self.heal(self.quorum)
+        self.assert_holds(self.quorum, module_data, DATA)
+        self.put(self.quorum, OLD, module_data)
+        self.assert_holds(self.quorum, module_data, OLD)
+        self.quorum.delete(self.context, module_data)
+        self.assertEqual((self.amiss(), self.count()), ({}, [0, 0, 0]))
+
+    def test_a_store_that_is_new_gets_all_that_is_kept(self) -> None:
+        MirroredStorage.prepare(["one", "two"], "all", self.journal)
+        both = MirroredStorage(["one", "two"], "all", self.journal)
+        kept = [self.put(both, text) for text in (DATA, OLD)]
+        self.assertEqual(self.heal(self.quorum, kept)["brought"], 2)
+        self.assert_holds(self.quorum, kept[0], DATA)
+        self.assertEqual(self.heal(self.quorum, kept)["brought"], 0)
+
+    def test_a_store_that_was_emptied_is_filled_again(self) -> None:
+        kept = [self.put(self.quorum, bytes([number]) * 1000) for number in range(5)]
+        for file in self.files("one"):
+            file.unlink()
+        self.assertEqual(self.heal(self.quorum, kept)["brought"], 5)
+        self.assertEqual(self.count(), [5, 5, 5])
+
+    def test_what_is_nowhere_is_told(self) -> None:
+        kept = [self.put(self.quorum), self.put(self.quorum, OLD)]
+        for name in NAMES:
+            self.files(name)[0].unlink() if len(self.files(name)) else None
+        self.quorum.delete(self.context, kept[0])
+        told = self.quorum.upkeep(self.context, [kept[0], "nonsense"])
+        self.assertEqual(told["wrong"], 2)
+        self.assertRegex(told["reasons"][0], "none of its stores")
+
+    def test_two_versions_become_the_newer_one(self) -> None:
+        module_data = self.put(self.quorum, OLD)
+        found = self.quorum._copies(module_data, self.context)
+        newer = found.label("one")._replace(turn=2, version=bytes(16), size=3, crc=0x352441C2)
+        self.stores["one"].assign(self.context, found.inners["one"], io.BytesIO(b"abc" + newer.encode()))
+        self.assertEqual(self.get(self.quorum, module_data), b"abc")
+        told = self.heal(self.quorum, [module_data])
+        self.assertEqual((told["diverged"], told["brought"]), (1, 2))
+        self.assert_holds(self.quorum, module_data, b"abc")
+
+    def test_a_corrupt_copy_is_not_brought_anywhere(self) -> None:
+        self.mood(three="away")
+        module_data = self.put(self.quorum)
+        found = self.quorum._copies(module_data, self.context)
+        flipped = found.label("one")
+        content = bytes([1]) + DATA[1:] + flipped.encode()
+        self.stores["one"].assign(self.context, found.inners["one"], io.BytesIO(content))
+        self.mood()
+        self.assertEqual(self.heal(self.quorum)["brought"], 2)
+        self.assert_holds(self.quorum, module_data, DATA)
+
+    def test_a_copy_that_does_not_come_is_told_and_comes_later(self) -> None:
+        self.mood(three="away")
+        module_data = self.put(self.quorum)
+        told = self.quorum.upkeep(self.context, [])
+        self.assertEqual((told["wrong"], self.amiss()), (1, {"three": {"lacking": 1}}))
+        self.assertIn(module_data, told["reasons"][0])
+        self.mood()
+        self.heal(self.quorum)
+        self.assertEqual(self.amiss(), {})
+
+    def test_nothing_is_stored_that_cannot_be_noted(self) -> None:
+        module_data = self.quorum.new_data(self.context)
+        self.mood(three="away")
+        error = OSError(errno.ENOSPC, "full")
+        with mock.patch("stacked.journal.Journal.note", side_effect=error), self.assertRaises(OSError) as raised:
+            self.put(self.quorum, DATA, module_data)
+        self.assertIs(raised.exception, error)
+        self.assertEqual(self.count(), [0, 0, 0])
+
+    def test_a_journal_that_is_away_makes_nothing_absent(self) -> None:
+        module_data, absent = self.put(self.quorum), self.quorum.new_data(self.context)
+        again = MirroredStorage(list(NAMES), 2, self.journal)
+        self.quorum._journal.close_idle()  # type: ignore[union-attr]
+        os.rename(self.journal, f"{self.journal}.away")
+        for ask in (again.get_size, again.available, again.get_read_stream):
+            with self.assertRaisesRegex(OSError, "journal"):
+                ask(self.context, module_data)
+        with self.assertRaisesRegex(OSError, "journal"):
+            self.put(again, DATA, absent)
+        self.assertFalse(again.available(self.context, absent))
+        again.delete(self.context, module_data)
+        self.assertEqual(self.count(), [0, 0, 0])
+        with self.assertRaisesRegex(FileNotFoundError, "journal"):
+            MirroredStorage(list(NAMES), 2, self.journal)
+
+
+class HangingTest(MirrorCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.before = threading.active_count()
+        self.quorum = MirroredStorage(list(NAMES), 2, self.journal, patience=0.3)
+        self.both = MirroredStorage(["one", "two"], patience=0.3)
+        self.addCleanup(self.let_go)
+
+    def let_go(self) -> None:
+        for store in self.stores.values():
+            store.go_on.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("mirror "):
+                thread.join(30)
+
+    def test_a_store_that_hangs_is_left_out_and_healed_later(self) -> None:
+        for mood in ("hangs", "slow"):
+            with self.subTest(mood):
+                self.mood(two=mood)
+                for store in self.stores.values():
+                    store.go_on.clear()
+                module_data = self.put(self.quorum, DATA * 1000)
+                self.assertEqual(self.quorum.statistics(self.context)["hanging"], ["two"])
+                again = self.put(self.quorum, OLD)  # at once, without it
+                self.assertEqual(self.get(self.quorum, again), OLD)
+                self.let_go()
+                self.mood()
+                self.assertEqual(threading.active_count(), self.before)
+                self.heal(self.quorum)
+                self.assertEqual(self.get(self.quorum, module_data, 100_000), DATA * 1000)
+                self.assertTrue(all(found == {} for found in [self.quorum.statistics(self.context)["amiss"]]))
+
+    def test_what_a_store_publishes_too_late_is_removed(self) -> None:
+        self.mood(two="slow")
+        with self.assertRaises(TimeoutError):
+            self.put(self.both)
+        self.let_go()
+        self.assertEqual(self.count(), [0, 0, 0])
+
+    def test_one_that_hangs_holds_a_few_blocks(self) -> None:
+        feed = Feed(None)
+        given = 0
+        while feed.put(b"x" * 1000, 0.01):
+            given += 1
+        self.assertLess(given, 10)
+        feed.give_up()
+        self.assertRaises(GivenUpError, feed.read, 1)
+
+
+class CrashTest(MirrorCase):
+    def test_a_process_that_is_killed_while_it_publishes_leaves_old_or_new(self) -> None:
+        kept = [self.quorum.new_data(self.context), self.put(self.quorum, OLD)]
+        for module_data, survivor in ((kept[0], None), (kept[1], OLD)):
+            for store in NAMES:
+                with self.subTest(store=store, survivor=survivor), Child(self.work(module_data, store), 30) as child:
+                    self.assertEqual(child.answer(), "published")
+                    child.wait_for_death()
+                told = self.quorum.upkeep(self.context, [module_data])
+                if told["wrong"]:  # none had published
+                    self.assertEqual((survivor, self.quorum.available(self.context, module_data)), (None, False))
+                    continue
+                found = self.get(self.quorum, module_data)
+                self.assertIn(found, (survivor, DATA))
+                self.assert_holds(self.quorum, module_data, found)
+
+    def work(self, module_data: str, last: str) -> Any:
+        """Return what stores an object, and is killed when the store ``last`` has published it."""
+
+        def killed(parent: Parent) -> None:
+            store = self.stores[last]
+            assign = store.assign
+
+            def assign_and_die(context: Context, module_data: str, stream: Any) -> None:
+                assign(context, module_data, stream)
+                parent.tell("published")
+                os.kill(os.getpid(), signal.SIGKILL)
+
+            with mock.patch.object(store, "assign", assign_and_die):
+                self.put(self.quorum, DATA, module_data)
+
+        return killed
+
+    def test_a_fork_does_not_carry_the_journal_along(self) -> None:
+        self.mood(two="away")
+        first = self.put(self.quorum)
+
+        def work(parent: Parent) -> int:
+            self.put(self.quorum)
+            return len(self.quorum.statistics(self.context)["amiss"])
+
+        with Child(work, 30) as child:
+            second = self.put(self.quorum)
+            self.assertEqual(child.answer(), 1)
+        self.assertEqual(self.quorum.statistics(self.context)["amiss"]["two"]["lacking"]["objects"], 3)
+        self.mood()
+        self.heal(self.quorum, [first, second])
+
+
+class ArgumentsTest(MirrorCase):
+    def test_what_cannot_work_is_refused_at_the_door(self) -> None:
+        names = ["one", "two", "three"]
+        for wrong, message in (
+            ({}, "stores"),
+            ({"stores": "one"}, "stores"),
+            ({"stores": ["one"]}, "stores"),
+            ({"stores": ["one", "one"]}, "stores"),
+            ({"stores": ["one", 5]}, "stores"),
+            ({"stores": ["one", ""]}, "stores"),
+            ({"stores": names, "writes": 1, "journal": self.journal}, "writes"),
+            ({"stores": names, "writes": 4, "journal": self.journal}, "writes"),
+            ({"stores": names, "writes": True, "journal": self.journal}, "writes"),
+            ({"stores": names, "writes": "most", "journal": self.journal}, "writes"),
+            ({"stores": [*names, "four"], "writes": 2, "journal": self.journal}, "writes"),
+            ({"stores": names, "writes": 2}, "journal"),
+            ({"stores": names, "journal": "relative"}, "journal"),
+            ({"stores": names, "journal": 5}, "journal"),
+            ({"stores": names, "patience": 0}, "patience"),
+            ({"stores": names, "patience": True}, "patience"),
+            ({"stores": names, "patience": "1"}, "patience"),
+            ({"stores": names, "more": 1}, "more"),
+        ):
+            with self.subTest(wrong), self.assertRaisesRegex(ValueError, f"^{message}: "):
+                MirroredStorage(**wrong)
+
+    def test_prepare_makes_a_journal_once_and_takes_nothing_else_for_one(self) -> None:
+        self.mood(two="away")
+        self.put(self.quorum)
+        MirroredStorage.prepare(list(NAMES), 2, self.journal)
+        self.assertIn("two", self.quorum.statistics(self.context)["amiss"])
+        other = self.directory / "other"
+        other.write_bytes(b"no database" * 1000)
+        with self.assertRaisesRegex(OSError, "journal"):
+            MirroredStorage.prepare(list(NAMES), 2, str(other))
+        with self.assertRaises(ValueError):
+            MirroredStorage.prepare(list(NAMES), 2)
+        self.assertEqual(other.read_bytes(), b"no database" * 1000)
+
+    def test_an_object_of_stores_that_are_none_of_the_mirror_is_refused(self) -> None:
+        module_data = self.put(self.both)
+        with self.assertRaisesRegex(ValueError, "none of its stores.*one, two"):
+            MirroredStorage(["three", "four"]).get_size(self.context, module_data)
+        self.assertEqual(self.get(MirroredStorage(["three", "two"]), module_data), DATA)
+
+    def test_statistics_tell_what_binds(self) -> None:
+        self.mood(three="away")
+        found = self.quorum.statistics(self.context)
+        self.assertEqual(found["layer"], "mirror")
+        self.assertEqual(found["below"]["three"], {"error": "it is away"})
+        self.assertEqual(found["capacity"]["total"], found["below"]["one"]["capacity"]["total"])
+        capacities = [{"total": free, "free": free, "used": 0} for free in (5, 9, 7, -1)]
+        self.assertEqual([binding(capacities[:3], writes)["free"] for writes in (2, 3)], [7, 5])
+        self.assertEqual([binding(capacities, writes)["free"] for writes in (3, 4)], [7, 5])
+        self.assertEqual(binding(capacities[:1], 2)["free"], -1)
+        self.assertEqual(binding(capacities[3:], 1)["free"], -1)
+
+    def test_upkeep_reaches_each_store_with_its_own(self) -> None:
+        kept = [self.put(self.quorum) for _ in range(3)]
+        seen: dict[str, list[str]] = {name: [] for name in NAMES}
+
+        def upkeep(name: str, context: Context, kept: Iterable[str]) -> Mapping[str, Any]:
+            seen[name].extend(kept)
+            return {"wrong": 1}
+
+        for name, store in self.stores.items():
+            patch = mock.patch.object(store, "upkeep", lambda context, kept, name=name: upkeep(name, context, kept))
+            patch.start()
+            self.addCleanup(patch.stop)
+        self.assertEqual(self.quorum.upkeep(self.context, iter(kept))["wrong"], 3)
+        inners = [self.quorum._copies(text, self.context).inners for text in kept]
+        self.assertEqual(seen, {name: [inner[name] for inner in inners] for name in NAMES})
+
+    def test_the_label_is_what_the_document_says(self) -> None:
+        label = Label(1, b"v" * 16, 3, 0x352441C2, b"o" * 16)
+        self.assertEqual(len(label.encode()), 60 + 4)
+        self.assertEqual(Label.decode(label.encode()), label)
