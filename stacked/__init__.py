@@ -11,14 +11,16 @@ if TYPE_CHECKING:
     from stacked.compression import CompressedStorage
     from stacked.encryption import EncryptedStorage
     from stacked.mirror import MirroredStorage
+    from stacked.spread import SpreadStorage
 
-__all__ = ["CompressedStorage", "EncryptedStorage", "MirroredStorage", "StackedModule"]
+__all__ = ["CompressedStorage", "EncryptedStorage", "MirroredStorage", "SpreadStorage", "StackedModule"]
 
 #: Each class, the file that it is in, and the extra that brings what it needs.
 _CLASSES = {
     "CompressedStorage": ("stacked.compression", "compression"),
     "EncryptedStorage": ("stacked.encryption", "encryption"),
     "MirroredStorage": ("stacked.mirror", ""),
+    "SpreadStorage": ("stacked.spread", ""),
     "StackedModule": ("stacked.base", ""),
 }
 

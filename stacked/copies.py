@@ -10,10 +10,11 @@ from contextlib import suppress
 from modules import Context, ReadStream, StorageModule
 from stacked import record
 from stacked.label import SIZE, DamagedError, Label, open_copy
+from stacked.several import judged
 from stacked.store import Inner, Store
 from stacked.streams import BlockSource, SeekableStream, read_full
 
-__all__ = ["BLOCK", "Copies", "MirrorStream", "decode", "encode", "judged"]
+__all__ = ["BLOCK", "Copies", "MirrorStream", "decode", "encode"]
 
 BLOCK = 512 * 1024  #: bytes at a time
 
@@ -48,13 +49,6 @@ def decode(module_data: str) -> tuple[bytes, dict[str, str]]:
 
 def _key(inner: str) -> bytes:
     return hashlib.sha256(inner.encode("ascii")).digest()[:16]
-
-
-def judged(name: str, error: BaseException) -> Exception:
-    """Return an error of a store as the contract has it: a vendor's module may raise anything."""
-    if isinstance(error, (OSError, ValueError)):
-        return error
-    return OSError(errno.EIO, f"{name}: {type(error).__name__}: {error}")
 
 
 class Copies:

@@ -10,13 +10,14 @@ from typing import Any
 from modules import Context, ReadStream, Source
 from stacked import copies
 from stacked.base import Layer
-from stacked.copies import Copies, MirrorStream, judged
+from stacked.copies import Copies, MirrorStream
 from stacked.crew import Crew, Hanging
 from stacked.healing import Healer, Report
 from stacked.journal import GONE, LACKING, Journal, Noted, lock_of
 from stacked.kept import Spool, has_upkeep
 from stacked.label import DamagedError, Label
-from stacked.quorum import binding, require_journal, stores_of, writes_of
+from stacked.quorum import binding, require_journal, writes_of
+from stacked.several import judged, named_stores
 from stacked.store import Inner, Store
 from stacked.turn import Turns
 from stacked.writing import Writing
@@ -50,7 +51,7 @@ class MirroredStorage(Layer):
     ) -> None:
         if unknown:
             raise ValueError(f"{', '.join(unknown)}: MirroredStorage knows no such argument")
-        self._stores = stores_of(stores)
+        self._stores = named_stores(stores, 2)
         self._writes = writes_of(writes, len(self._stores))
         require_journal(journal, self._writes < len(self._stores))
         if isinstance(patience, bool) or not isinstance(patience, (int, float)) or not 0 < patience <= 86400:
@@ -65,7 +66,7 @@ class MirroredStorage(Layer):
 
     @classmethod
     def prepare(cls, stores: Any = None, writes: Any = "all", journal: str | None = None, **others: Any) -> None:
-        require_journal(journal, writes_of(writes, len(stores_of(stores))) < len(stores))
+        require_journal(journal, writes_of(writes, len(named_stores(stores, 2))) < len(stores))
         if journal is not None:
             Journal.make(journal)
 

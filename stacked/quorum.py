@@ -1,12 +1,10 @@
-"""The arguments of a mirror: which stores, and how many of them make a quorum. Pure functions."""
+"""The arguments of a mirror: how many of the stores make a quorum, and the journal. Pure functions."""
 
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stacked.store import Store
-
-__all__ = ["binding", "require_journal", "stores_of", "writes_of"]
+__all__ = ["binding", "require_journal", "writes_of"]
 
 _UNKNOWN = -1
 
@@ -18,23 +16,6 @@ def binding(capacities: Sequence[Mapping[str, int]], writes: int) -> Mapping[str
     if len(capacities) < writes or not known:
         return dict.fromkeys(("total", "free", "used"), _UNKNOWN)
     return {name: known[max(0, min(writes - unknown, len(known)) - 1)][name] for name in ("total", "free", "used")}
-
-
-def stores_of(value: Any) -> dict[str, Store]:
-    """Return the stores by name.
-
-    :raises ValueError: there are too few, or one twice.
-    """
-    if not isinstance(value, (list, tuple)) or len(value) < 2:
-        raise ValueError("stores: list the names of two modules or more in which each object is to be kept")
-    found: dict[str, Store] = {}
-    for place, one in enumerate(value, 1):
-        store = Store("stores", one)
-        name = store.name if store.names() else str(place)
-        if name in found:
-            raise ValueError(f"stores: {name!r} is there twice")
-        found[name] = store
-    return found
 
 
 def writes_of(value: Any, count: int) -> int:
