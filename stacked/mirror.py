@@ -63,6 +63,7 @@ class MirroredStorage(Layer):
         self._turns = Turns(None if journal is None else lock_of(journal), self._patience * 4)
         self._hanging = Hanging()
         self._errors = dict.fromkeys(self._stores, 0)
+        self._last_errors: dict[str, str] = {}
 
     @classmethod
     def prepare(cls, stores: Any = None, writes: Any = "all", journal: str | None = None, **others: Any) -> None:
@@ -150,6 +151,7 @@ class MirroredStorage(Layer):
             "amiss": {} if self._journal is None else self._journal.statistics(),
             "hanging": [name for name in self._stores if name in self._hanging],
             "errors": dict(self._errors),
+            "last_errors": dict(self._last_errors),
             "below": below,
         }
 
@@ -277,15 +279,19 @@ class MirroredStorage(Layer):
             if amiss and self._journal is not None:
                 self._journal.note(found.key, found.module_data, amiss, ())
 
-    def _end_late(self, found: Copies, name: str, label: Label | None) -> None:
-        """Remove what a store has published after it was given up, of an object that was not stored."""
+    def _end_late(self, found: Copies, name: str, label: Label, is_kept: bool) -> None:
+        """See to what a store has published after it was given up."""
         with self._turns.of(found.key):
             try:
                 shown = found.look(name)
             except DamagedError:
                 shown = label
-            if shown is not None and (label is None or shown.version == label.version):
-                found.delete(name)
+            if shown is None or shown.version != label.version:
+                return
+            if not is_kept or all(found.look(other) is None for other in found.inners if other != name):
+                found.delete(name)  # it was not stored, or was deleted meanwhile
+                return
+        self._healer(Report()).heal(found, {}, is_kept=True)  # it may have come in the place of a newer one
 
     def _delete(self, found: Copies, noted: Noted | None) -> None:
         with Crew(self._hanging, self._patience) as crew:
@@ -327,5 +333,6 @@ class MirroredStorage(Layer):
         healer.heal(found, self._complete(found), is_kept=is_kept)
 
     def _failed(self, name: str, error: BaseException) -> None:
-        """Count what went wrong in a store."""
+        """Note what went wrong in a store."""
         self._errors[name] += 1
+        self._last_errors[name] = f"{type(error).__name__}: {error}"

@@ -34,7 +34,8 @@ class Writing:
 
     :param needed: how many copies there must be.
     :param patience: seconds for which a store may do nothing.
-    :param late: called with a store which came to an end after it was given up, and the label of the new version.
+    :param late: called with a store which came to an end after it was given up, the label of the new version, and
+        whether that was kept.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Writing:
         source: Source,
         hanging: Hanging,
         patience: float,
-        late: Callable[[str, Label | None], None],
+        late: Callable[[str, Label, bool], None],
     ) -> None:
         self._copies = copies
         self._needed = needed
@@ -205,8 +206,8 @@ class Writing:
 
     def _end_late(self, name: str) -> None:
         self._is_over.wait()
-        if not self._is_kept:
-            self._late(name, self._label)
+        if self._label is not None:
+            self._late(name, self._label, self._is_kept)
 
     def _give(self, items: Mapping[str, bytes | Callable[[], None] | None]) -> None:
         """Give each store its item, and go on without those that do not take it."""

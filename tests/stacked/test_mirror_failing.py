@@ -455,6 +455,24 @@ class HangingTest(MirrorCase):
         self.let_go()
         self.assertEqual(self.count(), [0, 0, 0])
 
+    def test_what_comes_too_late_does_not_bring_back_what_was_deleted_or_replaced(self) -> None:
+        elsewhere = MirroredStorage(list(NAMES), 2, self.journal)  # which does not know that a store hangs
+        for act in ("delete", "replace"):
+            with self.subTest(act):
+                self.stores["two"].go_on.clear()
+                self.mood(two="slow")
+                module_data = self.put(self.quorum)
+                self.mood()
+                if act == "delete":
+                    elsewhere.delete(self.context, module_data)
+                else:
+                    self.put(elsewhere, OLD, module_data)
+                self.let_go()
+                self.assertEqual(self.count(), [0, 0, 0] if act == "delete" else [1, 1, 1])
+        self.assertEqual(elsewhere.statistics(self.context)["amiss"], {})
+        self.assert_holds(elsewhere, module_data, OLD)
+        self.assertRegex(self.quorum.statistics(self.context)["last_errors"]["two"], "^TimeoutError: two ")
+
     def test_one_that_hangs_holds_a_few_blocks(self) -> None:
         feed = Feed(None)
         given = 0
