@@ -275,9 +275,9 @@ class MirroredStorage(Layer):
 
     def _undo(self, found: Copies, writing: Writing) -> None:
         with suppress(OSError):  # what went wrong before says more
-            amiss = writing.undo(self._noted(found).amiss)
-            if amiss and self._journal is not None:
-                self._journal.note(found.key, found.module_data, amiss, ())
+            amiss, well = writing.undo(self._noted(found).amiss)
+            if (amiss or well) and self._journal is not None:
+                self._journal.note(found.key, found.module_data, amiss, well)
 
     def _end_late(self, found: Copies, name: str, label: Label, is_kept: bool) -> None:
         """See to what a store has published after it was given up."""

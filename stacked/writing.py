@@ -114,14 +114,14 @@ class Writing:
         """Take the new version for kept: it is not undone any more."""
         self._is_kept = True
 
-    def undo(self, amiss: Collection[str]) -> dict[str, str]:
+    def undo(self, amiss: Collection[str]) -> tuple[dict[str, str], list[str]]:
         """Remove what is new, or bring back what was there before; the object's turn is the caller's.
 
         Where no store has the old version any more, what is whole of the new one stays. Where that cannot be told,
         everything stays.
 
         :param amiss: stores that did not have what they should have before, either.
-        :returns: by store, what is amiss there after that.
+        :returns: by store, what is amiss there after that; and the stores that are well where the new version stays.
         """
         for feed in self._feeds.values():
             feed.give_up()
@@ -129,30 +129,31 @@ class Writing:
         for name in self._feeds:
             self._crew.outcome(name)
         if not self._released:
-            return {}
+            return {}, []
         old = [label for name, label in self._seen.items() if name not in amiss and isinstance(label, Label)]
         if old:
             return self._bring_back(max(old))
         with Crew(self._hanging, self._patience) as crew:
             done = crew.together({name: partial(self._remove, name) for name in self._released})
-        return {name: GONE for name, error in done.items() if error is not None and name not in amiss}
+        return {name: GONE for name, error in done.items() if error is not None and name not in amiss}, []
 
     def _remove(self, name: str) -> None:
         if self._is_new(self._look_at(name)):
             self._copies.delete(name)
 
-    def _bring_back(self, old: Label) -> dict[str, str]:
+    def _bring_back(self, old: Label) -> tuple[dict[str, str], list[str]]:
         with Crew(self._hanging, self._patience) as crew:
             now = crew.together({name: partial(self._look_at, name) for name in self._copies.inners})
         sources = [name for name, label in now.items() if label == old]
         changed = [name for name in self._released if isinstance(now[name], Exception) or self._is_new(now[name])]
         if not sources:
             if any(isinstance(label, Exception) for label in now.values()):
-                return dict.fromkeys(changed, LACKING)
-            return {name: LACKING for name in changed if now[name] is _DAMAGED}
+                return dict.fromkeys(changed, LACKING), []
+            damaged = [name for name in changed if now[name] is _DAMAGED]
+            return dict.fromkeys(damaged, LACKING), [name for name in changed if name not in damaged]
         with Crew(self._hanging, self._patience) as crew:
             done = crew.together({name: partial(self._bring, sources, name, old) for name in changed})
-        return {name: LACKING for name, is_brought in done.items() if is_brought is not True}
+        return {name: LACKING for name, is_brought in done.items() if is_brought is not True}, []
 
     def _bring(self, sources: list[str], target: str, old: Label) -> bool:
         """Bring the old version to a store, or at least remove the new one there, and tell whether the old is there."""

@@ -288,6 +288,16 @@ class QuorumTest(MirrorCase):
                     self.quorum.delete(self.context, old)
                     self.assertEqual(self.count(), [0, 0, 0])
 
+    def test_where_no_store_has_the_old_any_more_what_is_whole_of_the_new_stays(self) -> None:
+        self.mood(one="away")
+        module_data = self.put(self.quorum, OLD)
+        self.mood(two="short", three="short")
+        self.assertRaises(OSError, self.put, self.quorum, DATA, module_data)
+        self.mood()
+        self.assertEqual(self.amiss(), {"two": {"lacking": 1}, "three": {"lacking": 1}})
+        self.heal(self.quorum)
+        self.assert_holds(self.quorum, module_data, DATA)
+
     def test_a_store_that_missed_a_change_is_not_read_before_it_is_healed(self) -> None:
         module_data = self.put(self.quorum, OLD)
         self.mood(one="away")
