@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, settings, stateful
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, precondition, rule
 
 from fsstore import FileStorage
 from stacked import copies
@@ -165,7 +165,7 @@ class Machine(RuleBasedStateMachine):
 
 class ModelTest(unittest.TestCase):
     def test_nothing_is_lost_while_a_quorum_is_well(self) -> None:
-        run_state_machine_as_test(
+        stateful.run_state_machine_as_test(  # as a name of its own nose would take it for a test
             Machine,
             settings=settings(
                 max_examples=25,
