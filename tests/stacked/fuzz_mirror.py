@@ -5,6 +5,7 @@ What it gives is the data, or an error of the contract; it uses no more memory a
 
 import argparse
 import io
+import json
 import random
 import sqlite3
 import tempfile
@@ -107,8 +108,9 @@ class Round:
     def change_module_data(self) -> None:
         """Change module_data: it is refused."""
         text = self.changed(self.module_data.encode()).decode("utf-8", "replace")
-        if text == self.module_data:
-            return
+        with suppress(ValueError, RecursionError):
+            if json.loads(text) == json.loads(self.module_data):
+                return  # with another space
         for call in (self.spread.get_size, self.spread.available, self.spread.delete, self.read_it):
             try:
                 call({}, text)
