@@ -130,6 +130,9 @@ class Writing:
             self._crew.outcome(name)
         if not self._released:
             return {}, []
+        if not self._seen:  # it took an error for the end, and may have replaced the old
+            with Crew(self._hanging, self._patience) as crew:
+                self._seen = crew.together({name: partial(self._look_at, name) for name in self._copies.inners})
         old = [label for name, label in self._seen.items() if name not in amiss and isinstance(label, Label)]
         if old:
             return self._bring_back(max(old))

@@ -126,6 +126,13 @@ class AllTest(MirrorCase):
             self.both.assign(self.context, module_data, Breaking(DATA * 100, error))
         self.assertIs(raised.exception, error)
         self.assertEqual(self.count(), [0, 0, 0])
+        for mirror in (self.both, self.quorum):
+            self.mood()
+            module_data = self.put(mirror, OLD)
+            self.mood(two="deaf")
+            with self.assertRaises(ConnectionResetError):
+                mirror.assign(self.context, module_data, Breaking(DATA * 100, error))
+            self.assert_holds(mirror, module_data, OLD, ("one", "two"))
 
     def test_where_the_old_cannot_be_brought_back_it_stays_where_it_is(self) -> None:
         module_data = self.put(self.both, OLD)
