@@ -4,6 +4,7 @@ What it gives is the data, or an error of the contract; it uses no more memory a
 """
 
 import argparse
+import gc
 import io
 import json
 import random
@@ -143,6 +144,11 @@ class Round:
         self.spread.statistics({})
 
 
+def _memory() -> int:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
@@ -163,8 +169,8 @@ def main() -> None:
                 raise
             count += 1
             if count == 200:
-                before = tracemalloc.get_traced_memory()[0]
-        grown = tracemalloc.get_traced_memory()[0] - before
+                before = _memory()
+        grown = _memory() - before
     print(f"{count} rounds with seed {options.seed}; {grown} bytes of memory more")
     if count > 200 and grown > _GROWN:
         raise SystemExit("memory grows")
