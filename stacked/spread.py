@@ -8,9 +8,9 @@ from typing import Any
 from modules import Context, ReadStream, Source
 from stacked import record
 from stacked.base import Layer
-from stacked.crew import Crew, Hanging
 from stacked.kept import Spool, has_upkeep
 from stacked.members import READ_ONLY, Choice, members_of, summed
+from stacked.mirror.crew import Crew, Hanging
 from stacked.several import judged
 from stacked.store import Inner, Store
 from stacked.streams import hint

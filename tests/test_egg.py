@@ -15,7 +15,7 @@ from tests.server import ROOT, environment
 from vsm.new import FILES
 
 OURS = [
-    *(f"{path.relative_to(ROOT)}c" for room in ("fsstore", "stacked") for path in (ROOT / room).glob("*.py")),
+    *(f"{path.relative_to(ROOT)}c" for room in ("fsstore", "stacked") for path in (ROOT / room).rglob("*.py")),
     *(f"{room}/py.typed" for room in ("fsstore", "stacked")),
 ]
 

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, precondition, rule
 
 from fsstore import FileStorage
-from stacked import copies
-from stacked.label import SIZE, DamagedError, Label
-from stacked.mirror import MirroredStorage
+from stacked.mirror import MirroredStorage, copies
+from stacked.mirror.label import SIZE, DamagedError, Label
 from tests.sources import Breaking
 from tests.stacked.moody import Moody
 from tests.stacked.stack import context_of

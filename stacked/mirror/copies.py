@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from modules import Context, ReadStream, StorageModule
 from stacked import record
-from stacked.label import SIZE, DamagedError, Label, open_copy
+from stacked.mirror.label import SIZE, DamagedError, Label, open_copy
 from stacked.several import judged
 from stacked.store import Inner, Store
 from stacked.streams import BlockSource, SeekableStream, read_full

@@ -8,19 +8,19 @@ from functools import partial
 from typing import Any
 
 from modules import Context, ReadStream, Source
-from stacked import copies
 from stacked.base import Layer
-from stacked.copies import Copies, MirrorStream
-from stacked.crew import Crew, Hanging
-from stacked.healing import Healer, Report
-from stacked.journal import GONE, LACKING, Journal, Noted, lock_of
 from stacked.kept import Spool, has_upkeep
-from stacked.label import DamagedError, Label
-from stacked.quorum import binding, require_journal, writes_of
+from stacked.mirror import copies
+from stacked.mirror.copies import Copies, MirrorStream
+from stacked.mirror.crew import Crew, Hanging
+from stacked.mirror.healing import Healer, Report
+from stacked.mirror.journal import GONE, LACKING, Journal, Noted, lock_of
+from stacked.mirror.label import DamagedError, Label
+from stacked.mirror.quorum import binding, require_journal, writes_of
+from stacked.mirror.turn import Turns
+from stacked.mirror.writing import Writing
 from stacked.several import judged, named_stores
 from stacked.store import Inner, Store
-from stacked.turn import Turns
-from stacked.writing import Writing
 
 __all__ = ["MirroredStorage"]
 

@@ -17,10 +17,10 @@ from functools import partial
 from typing import Self
 
 from modules import Source
-from stacked.copies import BLOCK, Copies
-from stacked.crew import Crew, Feed, Hanging
-from stacked.journal import GONE, LACKING
-from stacked.label import SIZE, DamagedError, Label
+from stacked.mirror.copies import BLOCK, Copies
+from stacked.mirror.crew import Crew, Feed, Hanging
+from stacked.mirror.journal import GONE, LACKING
+from stacked.mirror.label import SIZE, DamagedError, Label
 from stacked.several import judged
 from stacked.streams import full_blocks, hint
 

@@ -4,10 +4,10 @@ import errno
 from collections.abc import Mapping
 from typing import Any
 
-from stacked.copies import Copies
-from stacked.journal import GONE, LACKING, Journal, Noted
-from stacked.label import DamagedError, Label
-from stacked.turn import Turns
+from stacked.mirror.copies import Copies
+from stacked.mirror.journal import GONE, LACKING, Journal, Noted
+from stacked.mirror.label import DamagedError, Label
+from stacked.mirror.turn import Turns
 
 __all__ = ["Healer", "Report"]
 
