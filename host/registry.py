@@ -176,9 +176,10 @@ def _write(connection: Connection, new: Configuration) -> None:
     if removed:
         _forget_locations(connection, new.name, removed)
     for location in added:
-        everything = select(data.c.id, literal(location), literal(0), literal(0))
+        everything = select(data.c.id, literal(location), literal(new.name), literal(0), literal(0))
         everything = everything.where(data.c.module == new.name, data.c.state == KEPT)
-        connection.execute(insert(copies).from_select(["data", "location", "due", "attempts"], everything))
+        columns = ["data", "location", "module", "due", "attempts"]
+        connection.execute(insert(copies).from_select(columns, everything))
 
 
 def _forget_locations(connection: Connection, module: str, removed: list[str]) -> None:
@@ -186,9 +187,9 @@ def _forget_locations(connection: Connection, module: str, removed: list[str]) -
 
     :raises Conflict: something is still to be brought to another one, maybe from there.
     """
-    mine = exists().where(data.c.id == copies.c.data, data.c.module == module)
-    kept = exists().where(data.c.id == copies.c.data, data.c.module == module, data.c.state == KEPT)
-    waiting = select(copies.c.data).where(kept, copies.c.location.not_in(removed)).limit(1)
+    mine = copies.c.module == module
+    kept = exists().where(data.c.id == copies.c.data, data.c.state == KEPT)
+    waiting = select(copies.c.data).where(mine, kept, copies.c.location.not_in(removed)).limit(1)
     if connection.execute(waiting).first() is not None:
         raise Conflict(f"vendor module {module!r}: not everything has been brought to its other locations yet")
     connection.execute(delete(copies).where(mine, copies.c.location.in_(removed)))

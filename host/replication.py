@@ -98,9 +98,9 @@ class Replication:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def _due(self, module: str, location: str, *, limit: int) -> list[tuple[int, int]]:
-        query = select(copies.c.data, copies.c.attempts).join(data, data.c.id == copies.c.data)
+        query = select(copies.c.data, copies.c.attempts).where(copies.c.module == module)
         query = query.where(copies.c.location == location, copies.c.due <= int(time.time()))
-        query = query.where(data.c.module == module, copies.c.process.is_(None)).order_by(copies.c.due)
+        query = query.where(copies.c.process.is_(None)).order_by(copies.c.due)
         with self._catalogue.reading() as connection:
             return [(row[0], row[1]) for row in connection.execute(query.limit(limit))]
 

@@ -291,7 +291,7 @@ class Vault:
                 raise TryAgain("the upload was given up, its server was not heard of for too long: send it again")
             others = [location for location in locations if location != reserved.location]
         if others:
-            contents.queue(connection, reserved.id, others)
+            contents.queue(connection, reserved.id, reserved.module, others)
 
     def _abandon(self, module: GuardedModule | None, reserved: Reservation, is_sure: bool) -> None:
         """Delete the data of a failed upload; what does not go now is garbage, for later.

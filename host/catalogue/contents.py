@@ -76,9 +76,10 @@ def keep(connection: Connection, identity: int, process: str, size: int, edition
     return bool(_keep.change(connection, old=PENDING, nobody=None, **values))
 
 
-def queue(connection: Connection, identity: int, locations: Sequence[str]) -> None:
-    """Note the locations to which data is still to be brought."""
-    rows = [{"data": identity, "location": location, "due": 0, "attempts": 0} for location in locations]
+def queue(connection: Connection, identity: int, module: str, locations: Sequence[str]) -> None:
+    """Note the locations of its module to which data is still to be brought."""
+    row = {"data": identity, "module": module, "due": 0, "attempts": 0}
+    rows = [row | {"location": location} for location in locations]
     connection.execute(insert(copies), rows)
 
 

@@ -79,11 +79,12 @@ copies = Table(
     metadata,
     Column("data", _SERIAL, ForeignKey("data.id"), primary_key=True),
     Column("location", String(64), primary_key=True),
+    Column("module", String(64), nullable=False),  # the data's
     Column("due", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("process", String(32)),
     Column("error", Text),
-    Index("copies_location_due", "location", "due"),
+    Index("copies_module_location_due", "module", "location", "due"),
     # Of these there are few: so what dead processes had is found, however many wait.
     Index("copies_taken", "process", sqlite_where=_TAKEN, postgresql_where=_TAKEN),
 )

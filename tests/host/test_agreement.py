@@ -51,7 +51,9 @@ class AgreementTest(CloudTest):
 
     def test_a_copy_that_waits(self) -> None:
         which = select(data.c.id).where(data.c.state == KEPT).scalar_subquery()
-        self.spoil(insert(copies).values(data=which, location="x", due=0, attempts=0), "a copy that waits: 1")
+        self.spoil(
+            insert(copies).values(data=which, location="x", module="m", due=0, attempts=0), "a copy that waits: 1"
+        )
 
     def test_a_removed_container(self) -> None:
         where = nodes.c.name == "c"

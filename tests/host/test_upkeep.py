@@ -214,7 +214,7 @@ class UpkeepTest(CloudTest):
         long_ago = int(time.time()) - 1000
         with self.cloud.catalogue.writing() as connection:
             identity = connection.scalar(select(data.c.id))
-            row = {"data": identity, "due": 0, "attempts": 0}
+            row = {"data": identity, "module": "m", "due": 0, "attempts": 0}
             for process in ("dead", self.cloud.vault.process, None):
                 connection.execute(insert(copies).values(**row, location=f"of {process}", process=process))
         self.cloud.names.make_container(self.account(), where("/cdmi/c/"), {})
@@ -253,7 +253,13 @@ class UpkeepTest(CloudTest):
         self.cloud.upkeep.beat()
         self.put("/cdmi/o")
         with self.cloud.catalogue.writing() as connection:
-            row = {"data": connection.scalar(select(data.c.id)), "location": "far", "due": 0, "attempts": 0}
+            row = {
+                "data": connection.scalar(select(data.c.id)),
+                "location": "far",
+                "module": "m",
+                "due": 0,
+                "attempts": 0,
+            }
             connection.execute(insert(copies).values(**row, process=self.cloud.vault.process))
         self.call("DELETE", "/cdmi/o")
         self.assertEqual(self.cloud.upkeep.reap(grace=0), (0, 0))

@@ -37,7 +37,7 @@ _FILL = (
         "'box ' || i, 'box ' || i, true, 2, '{{}}', i, i, 'tag'",
     ),
     ("pages (parent, first, count)", "'box ' || i, '', 0"),
-    ("copies (data, location, due, attempts)", "i, 'far', i, 0"),
+    ("copies (data, location, module, due, attempts)", "i, 'far', 'default', i, 0"),
 )
 
 
@@ -192,6 +192,12 @@ class PlanTest(CloudTest):
             lambda: self.assertEqual(len(replication._due("default", "far", limit=100)), 100), sorts=False
         )
         self.assert_quick(lambda: self.assertTrue(replication._take(1, "far")))
+
+    def test_copies_of_one_module_are_not_looked_for_among_those_of_others(self) -> None:
+        with self.recorded() as plans:
+            self.assertEqual(self.cloud.upkeep.replication._due("another", "far", limit=1), [])
+        ((_, plan),) = plans
+        self.assertRegex(plan, r"module( ?= ?|\).*=).*location")
 
     def test_an_account_and_its_failures_are_found(self) -> None:
         accounts = self.cloud.accounts

@@ -95,7 +95,7 @@ class UpgradeTest(CloudTest):
     def test_a_difference_would_be_seen(self) -> None:
         version.make(self.catalogue)
         self.run_sql("ALTER TABLE failures ADD COLUMN more TEXT")
-        self.run_sql("DROP INDEX copies_location_due")
+        self.run_sql("DROP INDEX copies_module_location_due")
         with self.catalogue.writing() as connection:
             self.assertEqual(len(differences(connection)), 2)
 

@@ -171,11 +171,12 @@ def _make_tables() -> None:
         "copies",
         sa.Column("data", _SERIAL, sa.ForeignKey("data.id"), primary_key=True),
         sa.Column("location", sa.String(64), primary_key=True),
+        sa.Column("module", sa.String(64), nullable=False),
         sa.Column("due", sa.BigInteger, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("process", sa.String(32)),
         sa.Column("error", sa.Text),
-        sa.Index("copies_location_due", "location", "due"),
+        sa.Index("copies_module_location_due", "module", "location", "due"),
         sa.Index("copies_taken", "process", sqlite_where=_TAKEN, postgresql_where=_TAKEN),
     )
     make(
