@@ -37,9 +37,6 @@ class KitTest(Promises, Model, unittest.TestCase):
         stores = [file_storage(Path(self.directory, name)) for name in NAMES]
         return SpreadStorage([StackedModule(stores[0]), *stores[1:]])
 
-    def has_copies(self) -> bool:
-        return False  # whether one can be made is up to the lot; the kit takes it for the same each time
-
 
 class OneTakesNewTest(Promises, unittest.TestCase):
     """So that an object and its copy are in one member."""
