@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stacked.base import StackedModule
     from stacked.compression import CompressedStorage
+    from stacked.dedup import DedupStorage
     from stacked.encryption import EncryptedStorage
     from stacked.mirror import MirroredStorage
     from stacked.spread import SpreadStorage
 
-__all__ = ["CompressedStorage", "EncryptedStorage", "MirroredStorage", "SpreadStorage", "StackedModule"]
+__all__ = ["CompressedStorage", "DedupStorage", "EncryptedStorage", "MirroredStorage", "SpreadStorage", "StackedModule"]
 
 #: Each class, the file that it is in, and the extra that brings what it needs.
 _CLASSES = {
     "CompressedStorage": ("stacked.compression", "compression"),
+    "DedupStorage": ("stacked.dedup", "dedup"),
     "EncryptedStorage": ("stacked.encryption", "encryption"),
     "MirroredStorage": ("stacked.mirror", ""),
     "SpreadStorage": ("stacked.spread", ""),

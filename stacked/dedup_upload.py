@@ -1,0 +1,112 @@
+"""How an object is stored: cut, looked up, and what is new written in packs; the manifest last."""
+
+from collections.abc import Iterator
+
+from modules import Source
+from stacked.dedup_cutting import cut
+from stacked.dedup_index import Found, Index, Stored
+from stacked.dedup_manifest import LEAF_CHUNKS, Table, bound_to, encode, hash_chunk, hash_leaf
+from stacked.dedup_packs import PackWriter
+from stacked.dedup_rows import Pack
+from stacked.store import Inner
+
+__all__ = ["Upload"]
+
+_PACK = 8 * 1024 * 1024  # bytes, more or less: what is deleted at once, or kept for the sake of one chunk
+_TOGETHER = 1024 * 1024  # bytes of chunks that are looked up in one transaction
+_WRITERS = 2  # packs that are written at the same time
+_RESERVED = 16  # packs that are noted in one transaction at most
+
+
+class Upload:
+    """One upload: what it has stored, and what it refers to.
+
+    :param below: where packs are stored.
+    :param root: the ``module_data`` of the manifest.
+    """
+
+    def __init__(self, index: Index, below: Inner, root: str) -> None:
+        self._key = index.key()
+        self._index = index
+        self._below = below
+        self._root = root
+        self.number, self.version = index.begin(root)
+        self._reserved: list[Pack] = []
+        self._reserves = 1
+        self._writers: list[PackWriter] = []
+        self._recent: dict[bytes, Found] = {}  # chunks in packs that are not whole yet
+        self._leaves = Table()
+        self._tail = Table()
+
+    def store(self, stream: Source) -> bytes:
+        """Store what ``stream`` gives, and return the manifest."""
+        for batch in _batches(cut(self._key, stream)):
+            hashed = [(hash_chunk(self._key, chunk), chunk) for chunk in batch]
+            found = self._index.look_up(self.number, {digest for digest, _ in hashed} - self._recent.keys())
+            for digest, chunk in hashed:
+                place = self._recent.get(digest) or found.get(digest) or self._add(digest, chunk)
+                self._tail.add(digest, place.pack.inner, place.place, place.size, place.size)
+                if len(self._tail.records) == LEAF_CHUNKS:
+                    self._end_leaf()
+        for writer in self._writers:
+            writer.end()
+        while self._writers:
+            self._finish_first()
+        bound = bound_to(self._key, self._root)
+        manifest = encode(self._key, bound, self.version, self._leaves, self._tail)
+        self._index.publishing(self.number, self._leaves.end + self._tail.end, self._reserved)
+        return manifest
+
+    def abandon(self) -> None:
+        """See that nothing is written any more."""
+        for writer in self._writers:
+            writer.abandon()
+
+    def _end_leaf(self) -> None:
+        """Put the last leaf, which is full, into a pack."""
+        data = self._tail.encode()
+        digest = hash_leaf(self._key, data)
+        writer = self._writer()
+        place = writer.add(data)
+        self._leaves.add(digest, writer.pack.inner, place, len(data), self._tail.end)
+        self._tail = Table()
+
+    def _add(self, digest: bytes, chunk: bytes) -> Found:
+        writer = self._writer()
+        found = Found(writer.pack, writer.add(chunk), len(chunk))
+        writer.stored.append(Stored(digest, found.place, found.size))
+        self._recent[digest] = found
+        return found
+
+    def _writer(self) -> PackWriter:
+        """Return the writer of the pack that is being filled."""
+        if self._writers and self._writers[-1].size < _PACK:
+            return self._writers[-1]
+        if self._writers:
+            self._writers[-1].end()
+        if len(self._writers) == _WRITERS:
+            self._finish_first()
+        if not self._reserved:
+            identities = [self._below.new_data() for _ in range(self._reserves)]
+            self._reserved = self._index.reserve(self.number, identities)
+            self._reserves = min(2 * self._reserves, _RESERVED)
+        self._writers.append(PackWriter(self._below, self._reserved.pop(0)))
+        return self._writers[-1]
+
+    def _finish_first(self) -> None:
+        writer = self._writers[0]
+        writer.finish()
+        self._index.fill(self.number, writer.pack, writer.size, writer.stored)
+        del self._writers[0]
+        for each in writer.stored:
+            self._recent.pop(each.hash, None)
+
+
+def _batches(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Return the chunks, as many at a time as are looked up together."""
+    for first in chunks:
+        batch, size = [first], len(first)
+        while size < _TOGETHER and (chunk := next(chunks, b"")):
+            batch.append(chunk)
+            size += len(chunk)
+        yield batch
