@@ -14,6 +14,7 @@ from stacked.dedup_index import Index
 from stacked.dedup_manifest import bound_to, encode
 from stacked.dedup_reading import ObjectStream, read_head, read_manifest, tables
 from stacked.dedup_rows import name_of
+from stacked.dedup_upkeep import Upkeep
 from stacked.dedup_upload import Upload
 from stacked.store import Inner
 from stacked.streams import BlockSource
@@ -103,7 +104,8 @@ class DedupStorage(StackedModule):
         return False
 
     def upkeep(self, context: Context, kept: Iterable[str]) -> Mapping[str, Any]:
-        return {}
+        below = self.below(context)
+        return Upkeep(self._index, self._collector, below).run(map(self._root_of, kept))
 
     def figures(self) -> Mapping[str, Any]:
         try:
@@ -112,6 +114,12 @@ class DedupStorage(StackedModule):
             return {"index": str(error)}
         logical, stored = totals["logical"], totals["stored"]
         return {"index": state, **totals, "saved": round(1 - stored / logical, 4) if logical else 0.0}
+
+    def _root_of(self, module_data: str) -> str | None:
+        """Return the ``module_data`` of a manifest; None if this layer did not make it."""
+        with suppress(ValueError):
+            return self.opened(module_data).inner
+        return None
 
     def _publish(self, below: Inner, root: str, manifest: bytes, number: int, version: bytes) -> None:
         """Write a manifest, by which an object is there, and note that.
@@ -141,4 +149,4 @@ class DedupStorage(StackedModule):
     def _spoilt(self, pack: str) -> None:
         """Note that a pack has not what was stored, so that no new object refers to it."""
         with suppress(OSError):  # there may be no index
-            self._index.books.mark([name_of(pack)], is_well=False)
+            self._index.books.mark_spoilt(name_of(pack))

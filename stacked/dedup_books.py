@@ -63,13 +63,12 @@ class Books:
         wanted = select(uses.c.object).where(uses.c.pack == pack)
         return self._database.read(lambda connection: list(connection.scalars(wanted)))
 
-    def mark(self, names: Collection[bytes], *, is_well: bool) -> None:
-        """Note whether packs are there: to one that is not, or is corrupt, no new object refers.
+    def mark_spoilt(self, name: bytes) -> None:
+        """Note that a pack is missing or corrupt: no new object refers to it.
 
-        :param names: of :func:`name_of`.
+        :param name: of :func:`name_of`.
         """
-        before, after = (SPOILT, READY) if is_well else (READY, SPOILT)
-        change = update(packs).where(packs.c.name.in_(names), packs.c.state == before).values(state=after)
+        change = update(packs).where(packs.c.name == name, packs.c.state == READY).values(state=SPOILT)
         self._database.commit(lambda connection: connection.execute(change).rowcount, durable=True)
 
     def adopt(self, root: str, version: bytes) -> int:

@@ -89,6 +89,13 @@ class Collector:
             rounds = None if rounds is None else rounds - 1
         return count
 
+    def collect_adopted(self, below: Inner) -> int:
+        """Collect packs that were learnt of from manifests, and return how many were deleted."""
+        count = 0
+        while packs := self._index.books.claim_idle(_BATCH):
+            count += self._delete(below, packs)
+        return count
+
     def release(self, below: Inner, numbers: list[int]) -> None:
         """Give back a batch of what dead objects have; the rest is due."""
         packs, _ = self._waste.release(numbers, _BATCH)

@@ -12,26 +12,37 @@ from pyfastcdc import FastCDC
 from modules import Source
 from stacked.dedup_manifest import CHUNK_LIMIT
 
-__all__ = ["cut"]
+__all__ = ["blocks"]
 
 _AVERAGE = 32 * 1024  # bytes. With the least of 8 KiB chunks have 40 KiB: an insertion costs 1.3 of them
 _LEAST = 8 * 1024
+_BLOCK = 2 * 1024 * 1024  # bytes whose chunks are looked up together
+_READ = 256 * 1024  # bytes
 
 
-class _Reading:
-    """A source with nothing but ``read``: the library would look for more."""
+def blocks(key: bytes, source: Source) -> Iterator[list[memoryview]]:
+    """Return the chunks of what ``source`` gives, as many at a time as are to be looked up together.
 
-    def __init__(self, source: Source) -> None:
-        self.read = source.read
-
-
-def cut(key: bytes, source: Source) -> Iterator[bytes]:
-    """Return the chunks of what ``source`` gives.
+    They are good until the next ones are asked for: all lie in one buffer.
 
     The cuts depend on ``key``: else the sizes of the chunks would tell what an object is.
     """
     # The library takes 63 bits, and 0 for none.
     seed = int.from_bytes(hashlib.blake2b(digest_size=8, key=key, person=b"cut").digest()) >> 2 | 1
     cutter = FastCDC(_AVERAGE, min_size=_LEAST, max_size=CHUNK_LIMIT, normalized_chunking=1, seed=seed)
-    for chunk in cutter.cut_stream(_Reading(source)):
-        yield bytes(chunk.data)
+    buffer = memoryview(bytearray(_BLOCK))
+    size, part = 0, b"begin"
+    while part:
+        while size < _BLOCK and (part := source.read(min(_READ, _BLOCK - size))):
+            buffer[size : size + len(part)] = part
+            size += len(part)
+        chunks, place = [], 0
+        for chunk in cutter.cut_buf(buffer[:size]):
+            if part and size - place < CHUNK_LIMIT:  # where it is cut depends on what is still to come
+                break
+            chunks.append(chunk.data)
+            place += chunk.length
+        if chunks:
+            yield chunks
+        buffer[: size - place] = buffer[place:size]
+        size -= place

@@ -282,6 +282,8 @@ def _identity(path: str | None) -> tuple[int, int] | None:
 
 def _make_file(path: str) -> None:
     """Make an empty file, durably, which only this server's account can read: the key will be in it."""
+    if not os.path.isdir(os.path.dirname(path)):
+        raise FileNotFoundError(errno.ENOENT, f"index: there is no directory {os.path.dirname(path)}")
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
         directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)

@@ -3,9 +3,9 @@
 import errno
 import secrets
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, literal, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, insert, literal, select, update
 
 from stacked.dedup_books import Books
 from stacked.dedup_database import Database, Lost
@@ -98,17 +98,24 @@ class Index:
         number = self._database.commit(lambda connection: insert_row(connection, objects, row), durable=False)
         return number, version
 
-    def look_up(self, upload: int, hashes: Collection[bytes]) -> dict[bytes, Found]:
-        """Return where those chunks are that are there; from now on the upload refers to their packs."""
+    def look_up(self, upload: int, hashes: Collection[bytes], referred: Collection[int]) -> dict[bytes, Found]:
+        """Return where those chunks are that are there; from now on the upload refers to their packs.
+
+        :param referred: packs to which it refers already: they are not claimed before it has come to its end.
+        """
+        found = self._database.read(lambda connection: _find(connection, _LOOK, hashes))
+        new = {digest for digest, each in found.items() if each.pack.id not in referred}
+        if not new:
+            return found
 
         def work(connection: Connection) -> dict[bytes, Found]:
             _touch(connection, upload)
-            rows = connection.execute(_LOOK_UP, {"hashes": list(hashes)}).all()
-            found = {row.hash: Found(Pack(row.id, row.inner), row.place, row.size) for row in rows}
-            refer(connection, upload, {each.pack.id for each in found.values()})
-            return found
+            held = _find(connection, _LOOK_AND_HOLD, new)
+            refer(connection, upload, {each.pack.id for each in held.values()})
+            return held
 
-        return self._database.commit(work, durable=False)
+        held = self._database.commit(work, durable=False)
+        return {digest: each for digest, each in found.items() if digest not in new} | held
 
     def reserve(self, upload: int, inners: Iterable[str]) -> list[Pack]:
         """Note packs that the upload is about to write, so that they are found whatever becomes of it."""
@@ -143,7 +150,7 @@ class Index:
         numbers = [pack.id for pack in unused]
 
         def work(connection: Connection) -> None:
-            _touch(connection, upload, state=PUBLISHING, size=size)
+            _touch(connection, upload, size)
             if numbers:
                 connection.execute(delete(uses).where(uses.c.object == upload, uses.c.pack.in_(numbers)))
                 connection.execute(delete(packs).where(packs.c.id.in_(numbers)))
@@ -195,26 +202,34 @@ class Index:
         self._database.commit(lambda connection: connection.execute(change).rowcount, durable=True)
 
 
-_LOOK_UP = (
+_LOOK = (
     select(chunks.c.hash, chunks.c.place, chunks.c.size, packs.c.id, packs.c.inner)
     .join_from(chunks, packs, packs.c.id == chunks.c.pack)
     .where(chunks.c.hash.in_(bindparam("hashes", expanding=True)), packs.c.state == READY)
-    .order_by(packs.c.id)  # who locks several locks them in this order
-    .with_for_update(read=True, of=packs)  # PostgreSQL: nobody claims one before this transaction has come to its end
 )
+# Who locks several locks them in this order. PostgreSQL: nobody claims one before this transaction has come to its end.
+_LOOK_AND_HOLD = _LOOK.order_by(packs.c.id).with_for_update(read=True, of=packs)
+_TOUCH = update(objects).where(objects.c.id == bindparam("upload"), objects.c.state == UPLOADING)
+_SEEN = _TOUCH.values(since=bindparam("seen"))
+_SEEN_PUBLISHING = _TOUCH.values(since=bindparam("seen"), state=PUBLISHING, size=bindparam("bytes"))
+
+
+def _find(connection: Connection, statement: Select[Any], hashes: Collection[bytes]) -> dict[bytes, Found]:
+    rows = connection.execute(statement, {"hashes": list(hashes)}).all()
+    return {row[0]: Found(Pack(row[3], row[4]), row[1], row[2]) for row in rows}
 
 
 def _settings(connection: Connection) -> dict[str, str]:
     return {row.name: row.value for row in connection.execute(select(settings))}
 
 
-def _touch(connection: Connection, upload: int, **values: int) -> None:
-    """Note a sign of life of an upload.
+def _touch(connection: Connection, upload: int, size: int | None = None) -> None:
+    """Note a sign of life of an upload, and with a size that it is publishing.
 
     :raises TimeoutError: it was given up.
     """
-    is_mine = and_(objects.c.id == upload, objects.c.state == UPLOADING)
-    if connection.execute(update(objects).where(is_mine).values(since=now(), **values)).rowcount != 1:
+    statement, values = (_SEEN, {}) if size is None else (_SEEN_PUBLISHING, {"bytes": size})
+    if connection.execute(statement, {"upload": upload, "seen": now(), **values}).rowcount != 1:
         raise _given_up()
 
 

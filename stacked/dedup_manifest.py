@@ -195,7 +195,7 @@ def bound_to(key: bytes, inner: str) -> bytes:
     return _digest(key, b"bound", inner.encode())
 
 
-def hash_chunk(key: bytes, data: bytes) -> bytes:
+def hash_chunk(key: bytes, data: bytes | memoryview) -> bytes:
     """Return the keyed hash of a chunk: BLAKE2b with 32 bytes (RFC 7693)."""
     return hashlib.blake2b(data, digest_size=32, key=key, person=b"chunk").digest()
 

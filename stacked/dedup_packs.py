@@ -31,7 +31,7 @@ class PackWriter:
         self.size = 0  #: bytes
         self.stored: list[Stored] = []
         self._below = below
-        self._waiting: list[bytes] = []
+        self._waiting: list[bytes | memoryview] = []
         self._waits = 0  # bytes
         self._queue: Queue[bytes | None] = Queue(1)
         self._thread: threading.Thread | None = None
@@ -40,8 +40,8 @@ class PackWriter:
         self._is_abandoned = False
         self._error: BaseException | None = None
 
-    def add(self, data: bytes) -> int:
-        """Write ``data``, and return where in the pack it is."""
+    def add(self, data: bytes | memoryview) -> int:
+        """Write ``data``, and return where in the pack it is. It has to stay as it is until :meth:`keep` is called."""
         place = self.size
         self.size += len(data)
         self._waiting.append(data)
@@ -50,8 +50,13 @@ class PackWriter:
             self._hand_over()
         return place
 
+    def keep(self) -> None:
+        """Copy what is still to be handed over."""
+        self._waiting = [b"".join(self._waiting)] if self._waiting else []
+
     def end(self) -> None:
         """Let the thread come to the end of the pack."""
+        self.keep()
         if self._thread is not None and self._waiting:
             self._hand_over()
         self._close()
@@ -62,7 +67,7 @@ class PackWriter:
         :raises BaseException: it could not be written.
         """
         if self._thread is None:
-            self._write(iter(self._waiting))
+            self._write(iter([b"".join(self._waiting)]))
         else:
             self._thread.join()
         if self._error is not None:

@@ -1,9 +1,7 @@
 """How an object is stored: cut, looked up, and what is new written in packs; the manifest last."""
 
-from collections.abc import Iterator
-
 from modules import Source
-from stacked.dedup_cutting import cut
+from stacked.dedup_cutting import blocks
 from stacked.dedup_index import Found, Index, Stored
 from stacked.dedup_manifest import LEAF_CHUNKS, Table, bound_to, encode, hash_chunk, hash_leaf
 from stacked.dedup_packs import PackWriter
@@ -13,8 +11,8 @@ from stacked.store import Inner
 __all__ = ["Upload"]
 
 _PACK = 8 * 1024 * 1024  # bytes, more or less: what is deleted at once, or kept for the sake of one chunk
-_TOGETHER = 1024 * 1024  # bytes of chunks that are looked up in one transaction
 _WRITERS = 2  # packs that are written at the same time
+_REMEMBERED = 10_000  # packs
 _RESERVED = 16  # packs that are noted in one transaction at most
 
 
@@ -34,20 +32,15 @@ class Upload:
         self._reserved: list[Pack] = []
         self._reserves = 1
         self._writers: list[PackWriter] = []
+        self._referred: set[int] = set()  # packs to which this upload refers, as far as they are remembered
         self._recent: dict[bytes, Found] = {}  # chunks in packs that are not whole yet
         self._leaves = Table()
         self._tail = Table()
 
     def store(self, stream: Source) -> bytes:
         """Store what ``stream`` gives, and return the manifest."""
-        for batch in _batches(cut(self._key, stream)):
-            hashed = [(hash_chunk(self._key, chunk), chunk) for chunk in batch]
-            found = self._index.look_up(self.number, {digest for digest, _ in hashed} - self._recent.keys())
-            for digest, chunk in hashed:
-                place = self._recent.get(digest) or found.get(digest) or self._add(digest, chunk)
-                self._tail.add(digest, place.pack.inner, place.place, place.size, place.size)
-                if len(self._tail.records) == LEAF_CHUNKS:
-                    self._end_leaf()
+        for chunks in blocks(self._key, stream):
+            self._store_chunks(chunks)
         for writer in self._writers:
             writer.end()
         while self._writers:
@@ -57,10 +50,28 @@ class Upload:
         self._index.publishing(self.number, self._leaves.end + self._tail.end, self._reserved)
         return manifest
 
+    def _store_chunks(self, chunks: list[memoryview]) -> None:
+        hashes = [hash_chunk(self._key, chunk) for chunk in chunks]
+        found = self._look_up(set(hashes) - self._recent.keys())
+        for digest, chunk in zip(hashes, chunks, strict=True):
+            place = self._recent.get(digest) or found.get(digest) or self._add(digest, chunk)
+            self._tail.add(digest, place.pack.inner, place.place, place.size, place.size)
+            if len(self._tail.records) == LEAF_CHUNKS:
+                self._end_leaf()
+        if self._writers:
+            self._writers[-1].keep()
+
     def abandon(self) -> None:
         """See that nothing is written any more."""
         for writer in self._writers:
             writer.abandon()
+
+    def _look_up(self, hashes: set[bytes]) -> dict[bytes, Found]:
+        if len(self._referred) > _REMEMBERED:
+            self._referred.clear()
+        found = self._index.look_up(self.number, hashes, self._referred)
+        self._referred.update(each.pack.id for each in found.values())
+        return found
 
     def _end_leaf(self) -> None:
         """Put the last leaf, which is full, into a pack."""
@@ -71,7 +82,7 @@ class Upload:
         self._leaves.add(digest, writer.pack.inner, place, len(data), self._tail.end)
         self._tail = Table()
 
-    def _add(self, digest: bytes, chunk: bytes) -> Found:
+    def _add(self, digest: bytes, chunk: memoryview) -> Found:
         writer = self._writer()
         found = Found(writer.pack, writer.add(chunk), len(chunk))
         writer.stored.append(Stored(digest, found.place, found.size))
@@ -100,13 +111,3 @@ class Upload:
         del self._writers[0]
         for each in writer.stored:
             self._recent.pop(each.hash, None)
-
-
-def _batches(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
-    """Return the chunks, as many at a time as are looked up together."""
-    for first in chunks:
-        batch, size = [first], len(first)
-        while size < _TOGETHER and (chunk := next(chunks, b"")):
-            batch.append(chunk)
-            size += len(chunk)
-        yield batch
