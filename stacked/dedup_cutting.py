@@ -4,13 +4,12 @@ FastCDC: Xia et al., "The Design of Fast Content-Defined Chunking for Data Dedup
 IEEE TPDS 31 (2020).
 """
 
-import hashlib
 from collections.abc import Iterator
 
 from pyfastcdc import FastCDC
 
 from modules import Source
-from stacked.dedup_manifest import CHUNK_LIMIT
+from stacked.dedup_manifest import CHUNK_LIMIT, seed_of
 
 __all__ = ["blocks"]
 
@@ -27,9 +26,7 @@ def blocks(key: bytes, source: Source) -> Iterator[list[memoryview]]:
 
     The cuts depend on ``key``: else the sizes of the chunks would tell what an object is.
     """
-    # The library takes 63 bits, and 0 for none.
-    seed = int.from_bytes(hashlib.blake2b(digest_size=8, key=key, person=b"cut").digest()) >> 2 | 1
-    cutter = FastCDC(_AVERAGE, min_size=_LEAST, max_size=CHUNK_LIMIT, normalized_chunking=1, seed=seed)
+    cutter = FastCDC(_AVERAGE, min_size=_LEAST, max_size=CHUNK_LIMIT, normalized_chunking=1, seed=seed_of(key))
     buffer = memoryview(bytearray(_BLOCK))
     size, part = 0, b"begin"
     while part:

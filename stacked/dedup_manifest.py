@@ -6,11 +6,13 @@ object is. docs/formats/dedup.md has the bytes.
 """
 
 import errno
-import hashlib
+import functools
 import hmac
 import struct
 from bisect import bisect_right
 from typing import NamedTuple
+
+from blake3 import blake3
 
 __all__ = [
     "CHUNK_LIMIT",
@@ -27,6 +29,7 @@ __all__ = [
     "encode",
     "hash_chunk",
     "hash_leaf",
+    "seed_of",
 ]
 
 KEY_SIZE = 32  # bytes
@@ -121,10 +124,10 @@ def encode(key: bytes, bound: bytes, version: bytes, leaves: Table, tail: Table)
     first, last = leaves.encode(), tail.encode()
     if len(first) > _LIMIT:
         raise OSError(errno.EFBIG, "the object has too many chunks for one manifest")
-    body = _digest(key, b"body", first, last)
+    body = _digest(key, "body", first, last)
     size = leaves.end + tail.end
     signed = _HEAD.pack(_MAGIC, key, bound, version, size, len(first), len(last), body, bytes(32))[:_SIGNED]
-    return b"".join((signed, _digest(key, b"head", signed), first, last))
+    return b"".join((signed, _digest(key, "head", signed), first, last))
 
 
 def decode_head(data: bytes, inner: str) -> Head:
@@ -137,7 +140,7 @@ def decode_head(data: bytes, inner: str) -> Head:
     if len(data) != HEAD_SIZE or not data.startswith(_MAGIC):
         raise ValueError("no manifest")
     _, key, bound, version, size, leaves, tail, body, digest = _HEAD.unpack(data)
-    if not hmac.compare_digest(digest, _digest(key, b"head", data[:_SIGNED])):
+    if not hmac.compare_digest(digest, _digest(key, "head", data[:_SIGNED])):
         raise ValueError("the head of the manifest was altered")
     if not hmac.compare_digest(bound, bound_to(key, inner)):
         raise ValueError("the manifest is that of another object")
@@ -155,7 +158,7 @@ def decode(head: Head, body: bytes) -> Manifest:
     if len(body) != head.leaves + head.tail:
         raise ValueError("the manifest is shorter or longer than its head says")
     first, last = body[: head.leaves], body[head.leaves :]
-    if not hmac.compare_digest(head.digest, _digest(head.key, b"body", first, last)):
+    if not hmac.compare_digest(head.digest, _digest(head.key, "body", first, last)):
         raise ValueError("the manifest was altered")
     leaves, tail = decode_table(first, is_leaf=False), decode_table(last, is_leaf=True)
     if leaves.end + tail.end != head.size:
@@ -192,24 +195,35 @@ def decode_table(data: bytes, *, is_leaf: bool) -> Table:
 
 def bound_to(key: bytes, inner: str) -> bytes:
     """Return what binds a manifest to the ``module_data`` under which it is kept."""
-    return _digest(key, b"bound", inner.encode())
+    return _digest(key, "bound", inner.encode())
 
 
 def hash_chunk(key: bytes, data: bytes | memoryview) -> bytes:
-    """Return the keyed hash of a chunk: BLAKE2b with 32 bytes (RFC 7693)."""
-    return hashlib.blake2b(data, digest_size=32, key=key, person=b"chunk").digest()
+    """Return the keyed hash of a chunk: BLAKE3, as all of them here."""
+    return blake3(data, key=_key_for(key, "chunk")).digest()
 
 
 def hash_leaf(key: bytes, data: bytes) -> bytes:
     """Return the keyed hash of a leaf."""
-    return _digest(key, b"leaf", data)
+    return _digest(key, "leaf", data)
 
 
-def _digest(key: bytes, purpose: bytes, *parts: bytes) -> bytes:
-    digest = hashlib.blake2b(digest_size=32, key=key, person=purpose)
+def seed_of(key: bytes) -> int:
+    """Return the seed by which data is cut, of 63 bits, and not 0."""
+    return int.from_bytes(_key_for(key, "cut")[:8]) >> 1 | 1
+
+
+def _digest(key: bytes, purpose: str, *parts: bytes) -> bytes:
+    digest = blake3(key=_key_for(key, purpose))
     for part in parts:
         digest.update(part)
     return digest.digest()
+
+
+@functools.lru_cache(32)
+def _key_for(key: bytes, purpose: str) -> bytes:
+    """Return the key for one purpose, derived as BLAKE3 has it."""
+    return blake3(key, derive_key_context=f"storage-modules 2026 dedup {purpose}").digest()
 
 
 def _end(record: Record) -> int:

@@ -11,6 +11,7 @@ from stacked.store import Inner
 __all__ = ["Upload"]
 
 _PACK = 8 * 1024 * 1024  # bytes, more or less: what is deleted at once, or kept for the sake of one chunk
+_LARGEST = 32 * 1024 * 1024  # bytes: packs grow with the upload, since each costs a sync
 _WRITERS = 2  # packs that are written at the same time
 _REMEMBERED = 10_000  # packs
 _RESERVED = 16  # packs that are noted in one transaction at most
@@ -32,6 +33,7 @@ class Upload:
         self._reserved: list[Pack] = []
         self._reserves = 1
         self._writers: list[PackWriter] = []
+        self._stored = 0  # bytes in packs that were ended
         self._referred: set[int] = set()  # packs to which this upload refers, as far as they are remembered
         self._recent: dict[bytes, Found] = {}  # chunks in packs that are not whole yet
         self._leaves = Table()
@@ -91,10 +93,11 @@ class Upload:
 
     def _writer(self) -> PackWriter:
         """Return the writer of the pack that is being filled."""
-        if self._writers and self._writers[-1].size < _PACK:
+        if self._writers and self._writers[-1].size < min(max(_PACK, self._stored), _LARGEST):
             return self._writers[-1]
         if self._writers:
             self._writers[-1].end()
+            self._stored += self._writers[-1].size
         if len(self._writers) == _WRITERS:
             self._finish_first()
         if not self._reserved:

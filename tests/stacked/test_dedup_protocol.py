@@ -52,17 +52,28 @@ class Machine(RuleBasedStateMachine):
         self.objects = [self.module.new_data({}) for _ in range(_OBJECTS)]
         self.possible: list[set[bytes | None]] = [{None} for _ in self.objects]
         self.under_way: list[tuple[Operation, int]] = []
+        self.copies: dict[Operation, tuple[int, int]] = {}  # and from which object to which
         self.killed: list[Operation] = []
         self.count = 0
 
-    def begin(self, work: Callable[[], object], target: int = -1) -> None:
+    def begin(self, work: Callable[[], object], target: int = -1) -> Operation:
         self.count += 1
-        self.under_way.append((Operation(f"process {self.count}", work), target))
+        operation = Operation(f"process {self.count}", work)
+        self.under_way.append((operation, target))
+        return operation
+
+    def expect(self, target: int, data: bytes | None) -> None:
+        """Note what an object may be from now on, and with it what is copied from it."""
+        if data not in self.possible[target]:
+            self.possible[target].add(data)
+            for source, copy in self.copies.values():
+                if source == target:
+                    self.expect(copy, data)
 
     @precondition(lambda self: len(self.under_way) < 4)
     @rule(target_=st.integers(0, _OBJECTS - 1), data=_DATA)
     def assign(self, target_: int, data: bytes) -> None:
-        self.possible[target_].add(data)
+        self.expect(target_, data)
         self.begin(lambda: self.module.assign({}, self.objects[target_], io.BytesIO(data)), target_)
 
     @precondition(lambda self: len(self.under_way) < 4)
@@ -74,15 +85,17 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.under_way) < 4)
     @rule(target_=st.integers(0, _OBJECTS - 1))
     def delete(self, target_: int) -> None:
-        self.possible[target_].add(None)
+        self.expect(target_, None)
         self.begin(lambda: self.module.delete({}, self.objects[target_]), target_)
 
     @precondition(lambda self: len(self.under_way) < 4)
     @rule(target_=st.integers(0, _OBJECTS - 1), source=st.integers(0, _OBJECTS - 1))
     def copy(self, target_: int, source: int) -> None:
-        if target_ != source and not any(of == source for _, of in self.under_way):
-            self.possible[target_] |= self.possible[source]
-            self.begin(lambda: self.module.copy_data({}, self.objects[target_], self.objects[source]), target_)
+        if target_ != source:
+            for data in set(self.possible[source]):
+                self.expect(target_, data)
+            work = self.begin(lambda: self.module.copy_data({}, self.objects[target_], self.objects[source]), target_)
+            self.copies[work] = (source, target_)
 
     @precondition(lambda self: len(self.under_way) < 4)
     @rule()
@@ -97,6 +110,7 @@ class Machine(RuleBasedStateMachine):
             operation.step()
             if operation.is_done:
                 self.under_way.remove((operation, target))
+                self.copies.pop(operation, None)
                 allowed = (FileNotFoundError, ConnectionError)
                 assert operation.error is None or isinstance(operation.error, allowed), repr(operation.error)
                 return
@@ -106,6 +120,7 @@ class Machine(RuleBasedStateMachine):
     def kill(self, which: int) -> None:
         operation, _ = self.under_way.pop(which % len(self.under_way))
         operation.is_killed = True
+        self.copies.pop(operation, None)
         self.killed.append(operation)
 
     @invariant()
