@@ -27,6 +27,7 @@ from tests.sources import Breaking
 from tests.stacked.stack import StackCase, file_storage
 
 _MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # an index syncs often
+LITTLE = QUICK._replace(rounds=40, races=10, examples=8)
 MIB = 1024 * 1024
 
 
@@ -61,12 +62,16 @@ class KitTest(Promises, Model, unittest.TestCase):
 
 
 class OnALayerTest(KitTest):
+    effort = LITTLE
+
     def make_store(self) -> StorageModule:
         return StackedModule(super().make_store())
 
 
 @needs_postgresql
 class OnPostgresqlTest(KitTest):
+    effort = LITTLE
+
     def make_index(self) -> str:
         return fresh_database(self)
 
