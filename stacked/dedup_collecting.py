@@ -9,7 +9,7 @@ from stacked.dedup_database import Lost
 from stacked.dedup_index import Index
 from stacked.dedup_reading import read_head
 from stacked.dedup_rows import Pack
-from stacked.dedup_tables import ADOPTING, DEAD, LIVE
+from stacked.dedup_tables import DEAD
 from stacked.dedup_waste import REPLACED, Unfinished
 from stacked.store import Inner
 
@@ -46,9 +46,14 @@ class Collector:
         A disk that is full may let nothing be noted: then it is done later. The object is gone all the same.
         """
         try:
-            numbers = self._waste.of_root(root, LIVE, ADOPTING, DEAD)
+            numbers = self._waste.of_root(root, DEAD)
+            if found := self._waste.versions(root):
+                # An upload that came to its end meanwhile may have written the manifest again.
+                version = version_of(below, root)
+                gone = [number for number, each in found if each != version]
+                self._waste.bury(gone)
+                numbers += gone
             if numbers:
-                self._waste.bury(numbers)
                 self.release(below, numbers)
         except Lost:
             raise

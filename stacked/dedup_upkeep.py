@@ -55,10 +55,10 @@ class Upkeep:
         while some := list(islice(rest, _ROOTS)):
             self._unread += some.count(None)
             self._look_at_roots([root for root in some if root is not None], is_rebuilding=is_rebuilding)
-        if is_rebuilding:
-            self._index.set_ready()
         self._look_at_objects()
         missing = self._look_at_packs()
+        if is_rebuilding:
+            self._index.set_ready()
         collected = self._collector.collect(self._below) + self._collector.collect_adopted(self._below)
         below = self._below.upkeep(self._all_below())
         return {
@@ -94,7 +94,13 @@ class Upkeep:
         try:
             manifest = read_manifest(self._below, root)
             number = self._books.adopt(root, manifest.head.version)
-            self._adopt_parts(number, manifest)
+            # A deletion removes the manifest and then looks for rows: one of both sees the other. Without that, packs
+            # that were collected meanwhile would be taken for some that are there.
+            version = version_of(self._below, root)
+            if version == manifest.head.version:
+                self._adopt_parts(number, manifest)
+            else:
+                self._index.waste.bury([number], 0 if version is None else REPLACED)
         except FileNotFoundError:
             return  # it was deleted meanwhile, or the next upkeep sees it
         except (TimeoutError, ConnectionError):

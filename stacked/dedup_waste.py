@@ -74,6 +74,12 @@ class Waste:
         wanted = select(objects.c.id).where(objects.c.name == name_of(root), objects.c.state.in_(states))
         return self._database.read(lambda connection: list(connection.scalars(wanted)))
 
+    def versions(self, root: str) -> list[tuple[int, bytes]]:
+        """Return the objects of a manifest's ``module_data`` that were in it, and their versions."""
+        is_there = objects.c.state.in_((LIVE, ADOPTING))
+        wanted = select(objects.c.id, objects.c.version).where(objects.c.name == name_of(root), is_there)
+        return self._database.read(lambda connection: [(row.id, row.version) for row in connection.execute(wanted)])
+
     def unfinished(self) -> list[Unfinished]:
         """Return the uploads that have not come to their end."""
         columns = [objects.c[name] for name in Unfinished._fields]

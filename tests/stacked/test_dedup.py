@@ -16,7 +16,7 @@ from unittest import mock
 from conformance.model import Model
 from conformance.requirements import QUICK
 from conformance.suite import Promises
-from modules import StorageModule
+from modules import Context, StorageModule
 from stacked import dedup_waste
 from stacked.base import StackedModule
 from stacked.dedup import DedupStorage
@@ -255,6 +255,24 @@ class CorruptTest(DedupCase):
             self.module.delete(self.context, module_data)
         self.assertFalse(self.module.available(self.context, module_data))
         DedupStorage("local", self.index).upkeep(self.context, [])
+        self.assertEqual(self.objects(), [])
+
+    def test_what_an_upload_writes_while_the_object_is_deleted_is_whole(self) -> None:
+        module_data, local = self.put(b"old"), self.modules["local"]
+        delete = local.delete
+
+        def delete_and_store(context: Context, text: str) -> None:
+            delete(context, text)
+            if not is_stored:  # packs are deleted as well
+                is_stored.append(True)
+                self.module.assign(self.context, module_data, io.BytesIO(b"new"))
+
+        is_stored: list[bool] = []
+        with mock.patch.object(local, "delete", delete_and_store):
+            self.module.delete(self.context, module_data)
+        self.assertEqual(self.get(module_data), b"new")
+        self.module.delete(self.context, module_data)
+        self.upkeep()
         self.assertEqual(self.objects(), [])
 
     def rewrite(self, path: Path, data: bytes) -> None:
