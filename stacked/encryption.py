@@ -24,7 +24,7 @@ _LABEL = b"storage-modules/encryption@v1"
 _SIZE = 32  # bytes of the key of an object
 _WRAPPED = _SIZE + 16  # bytes
 #: Objects whose keys are kept in memory: one that is read by many ranges is unwrapped once.
-_KNOWN = 256
+_KNOWN = 32
 
 
 class _Known(NamedTuple):

@@ -7,8 +7,7 @@ from typing import Any
 from unittest import mock
 
 from modules import Context, ReadStream, Source, StorageModule
-from stacked import dedup_owner
-from stacked.dedup_database import Database
+from stacked.dedup.database import Database
 from tests.sources import Pieces
 
 __all__ = ["Memory", "Operation", "steps"]
@@ -150,7 +149,7 @@ def steps() -> Iterator[None]:
     with (
         mock.patch.object(Database, "commit", commit_later),
         mock.patch.object(Database, "read", read_later),
-        mock.patch.object(dedup_owner, "me", me),
-        mock.patch.object(dedup_owner, "is_dead", is_dead),
+        mock.patch("stacked.dedup.owner.me", me),
+        mock.patch("stacked.dedup.owner.is_dead", is_dead),
     ):
         yield

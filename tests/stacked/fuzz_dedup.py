@@ -15,7 +15,7 @@ from pathlib import Path
 from unittest import mock
 
 from stacked.dedup import DedupStorage
-from stacked.dedup_manifest import CHUNK_LIMIT, HEAD_SIZE, Table, bound_to, decode_head, decode_table, encode
+from stacked.dedup.manifest import CHUNK_LIMIT, HEAD_SIZE, Table, bound_to, decode_head, decode_table, encode
 from tests.stacked.dedup_steps import Memory
 
 _MEMORY = 2 * 1024**3  # bytes of address space: what asks for more has taken a length for granted
@@ -30,7 +30,7 @@ class Fuzzer:
         self.module = DedupStorage(self.below, index)
         self.objects: dict[str, bytes] = {}
         chance = random.Random(1)
-        with mock.patch("stacked.dedup_upload.LEAF_CHUNKS", 4), mock.patch("stacked.dedup_upload._PACK", 100_000):
+        with mock.patch("stacked.dedup.upload.LEAF_CHUNKS", 4), mock.patch("stacked.dedup.upload._PACK", 100_000):
             for size in (0, 1, 50_000, 700_000):
                 module_data = self.module.new_data({})
                 self.objects[module_data] = chance.randbytes(size)

@@ -17,10 +17,9 @@ from conformance.model import Model
 from conformance.requirements import QUICK
 from conformance.suite import Promises
 from modules import Context, StorageModule
-from stacked import dedup_waste
 from stacked.base import StackedModule
 from stacked.dedup import DedupStorage
-from stacked.dedup_tables import metadata
+from stacked.dedup.tables import metadata
 from tests.postgresql import fresh_database, needs_postgresql
 from tests.server import ROOT
 from tests.sources import Breaking
@@ -139,7 +138,7 @@ class SavingTest(DedupCase):
 
     def test_an_object_of_many_leaves_is_read_from_any_place(self) -> None:
         data = random.Random(3).randbytes(2 * MIB)
-        with mock.patch("stacked.dedup_upload.LEAF_CHUNKS", 7), mock.patch("stacked.dedup_upload._PACK", MIB // 4):
+        with mock.patch("stacked.dedup.upload.LEAF_CHUNKS", 7), mock.patch("stacked.dedup.upload._PACK", MIB // 4):
             module_data = self.put(data)
         self.assertEqual(self.get(module_data), data)
         with self.module.get_read_stream(self.context, module_data) as stream:
@@ -324,7 +323,7 @@ class LostTest(DedupCase):
         self.upkeep()
         self.assertEqual(self.get(second), b"shared")
         self.assertEqual(self.upkeep(second)["adopted"], 1)
-        with mock.patch.object(dedup_waste, "ADOPTED", -10), mock.patch("stacked.dedup_books.ADOPTED", -10):
+        with mock.patch("stacked.dedup.waste.ADOPTED", -10), mock.patch("stacked.dedup.books.ADOPTED", -10):
             self.upkeep(second)
             self.assertEqual(self.get(second), b"shared")
             self.module.delete(self.context, second)

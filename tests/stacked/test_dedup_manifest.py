@@ -7,7 +7,7 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacked.dedup_manifest import (
+from stacked.dedup.manifest import (
     CHUNK_LIMIT,
     HEAD_SIZE,
     Manifest,

@@ -17,13 +17,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import Connection, func, select
 
 from modules import Source
-from stacked import dedup_collecting, dedup_index, dedup_upkeep, dedup_upload
-from stacked.dedup import DedupStorage
-from stacked.dedup_collecting import Collector
-from stacked.dedup_index import Found, Index
-from stacked.dedup_rows import Pack
-from stacked.dedup_tables import metadata
-from stacked.dedup_waste import Unfinished
+from stacked.dedup import DedupStorage, index
+from stacked.dedup.collecting import Collector
+from stacked.dedup.index import Found, Index
+from stacked.dedup.rows import Pack
+from stacked.dedup.tables import metadata
+from stacked.dedup.waste import Unfinished
 from stacked.store import Inner
 from tests.sources import Breaking
 from tests.stacked.dedup_steps import Memory, Operation, steps
@@ -171,12 +170,12 @@ def run(examples: int, count: int = 40) -> None:
     """Try so many histories."""
     with (
         steps(),
-        mock.patch.object(dedup_upload, "blocks", letters),
-        mock.patch.object(dedup_upload, "_PACK", 2),
-        mock.patch.object(dedup_upload, "LEAF_CHUNKS", 3),
-        mock.patch.object(dedup_collecting, "REPLACED", 0),
-        mock.patch.object(dedup_upkeep, "REPLACED", 0),
-        mock.patch.object(dedup_collecting, "_PAUSE", 0),
+        mock.patch("stacked.dedup.upload.blocks", letters),
+        mock.patch("stacked.dedup.upload._PACK", 2),
+        mock.patch("stacked.dedup.upload.LEAF_CHUNKS", 3),
+        mock.patch("stacked.dedup.collecting.REPLACED", 0),
+        mock.patch("stacked.dedup.upkeep.REPLACED", 0),
+        mock.patch("stacked.dedup.collecting._PAUSE", 0),
     ):
         run_state_machine_as_test(
             Machine,
@@ -193,7 +192,7 @@ def run(examples: int, count: int = 40) -> None:
 
 def look_only(self: Index, upload: int, hashes: Collection[bytes], referred: object) -> dict[bytes, Found]:
     """Find chunks, and take no reference to them."""
-    return self._database.read(lambda connection: dedup_index._find(connection, dedup_index._LOOK, hashes))
+    return self._database.read(lambda connection: index._find(connection, index._LOOK, hashes))
 
 
 def give_up(self: Collector, below: Inner, upload: Unfinished) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from stacked.dedup_tables import metadata, totals
+from stacked.dedup.tables import metadata, totals
 
 __all__ = ["Database", "Lost"]
 

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, bindparam, delete, insert, literal, select, update
 
-from stacked.dedup_books import Books
-from stacked.dedup_database import Database, Lost
-from stacked.dedup_manifest import KEY_SIZE
-from stacked.dedup_rows import Pack, count, insert_row, now, object_row, pack_row, refer
-from stacked.dedup_tables import LIVE, PUBLISHING, READY, UPLOADING, chunks, objects, packs, settings, totals, uses
-from stacked.dedup_waste import Waste
+from stacked.dedup.books import Books
+from stacked.dedup.database import Database, Lost
+from stacked.dedup.manifest import KEY_SIZE
+from stacked.dedup.rows import Pack, count, insert_row, now, object_row, pack_row, refer
+from stacked.dedup.tables import LIVE, PUBLISHING, READY, UPLOADING, chunks, objects, packs, settings, totals, uses
+from stacked.dedup.waste import Waste
 
 __all__ = ["Found", "Index", "Stored"]
 

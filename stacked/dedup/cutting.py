@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pyfastcdc import FastCDC
 
 from modules import Source
-from stacked.dedup_manifest import CHUNK_LIMIT, seed_of
+from stacked.dedup.manifest import CHUNK_LIMIT, seed_of
 
 __all__ = ["blocks"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from modules import ReadStream
-from stacked.dedup_manifest import (
+from stacked.dedup.manifest import (
     HEAD_SIZE,
     Head,
     Manifest,

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, and_, exists, select, update
 
-from stacked.dedup_database import Database
-from stacked.dedup_manifest import Table
-from stacked.dedup_rows import Pack, count, insert_new, name_of, now, object_row, pack_row, refer
-from stacked.dedup_tables import ADOPTING, CLAIMED, LIVE, READY, SPOILT, chunks, objects, packs, uses
-from stacked.dedup_waste import ADOPTED, claim
+from stacked.dedup.database import Database
+from stacked.dedup.manifest import Table
+from stacked.dedup.rows import Pack, count, insert_new, name_of, now, object_row, pack_row, refer
+from stacked.dedup.tables import ADOPTING, CLAIMED, LIVE, READY, SPOILT, chunks, objects, packs, uses
+from stacked.dedup.waste import ADOPTED, claim
 
 __all__ = ["Books", "Kept"]
 

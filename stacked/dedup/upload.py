@@ -1,11 +1,11 @@
 """How an object is stored: cut, looked up, and what is new written in packs; the manifest last."""
 
 from modules import Source
-from stacked.dedup_cutting import blocks
-from stacked.dedup_index import Found, Index, Stored
-from stacked.dedup_manifest import LEAF_CHUNKS, Table, bound_to, encode, hash_chunk, hash_leaf
-from stacked.dedup_packs import PackWriter
-from stacked.dedup_rows import Pack
+from stacked.dedup.cutting import blocks
+from stacked.dedup.index import Found, Index, Stored
+from stacked.dedup.manifest import LEAF_CHUNKS, Table, bound_to, encode, hash_chunk, hash_leaf
+from stacked.dedup.packs import PackWriter
+from stacked.dedup.rows import Pack
 from stacked.store import Inner
 
 __all__ = ["Upload"]

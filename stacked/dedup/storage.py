@@ -9,13 +9,13 @@ from typing import Any
 
 from modules import Context, Source
 from stacked.base import StackedModule
-from stacked.dedup_collecting import Collector, version_of
-from stacked.dedup_index import Index
-from stacked.dedup_manifest import bound_to, encode
-from stacked.dedup_reading import ObjectStream, read_head, read_manifest, tables
-from stacked.dedup_rows import name_of
-from stacked.dedup_upkeep import Upkeep
-from stacked.dedup_upload import Upload
+from stacked.dedup.collecting import Collector, version_of
+from stacked.dedup.index import Index
+from stacked.dedup.manifest import bound_to, encode
+from stacked.dedup.reading import ObjectStream, read_head, read_manifest, tables
+from stacked.dedup.rows import name_of
+from stacked.dedup.upkeep import Upkeep
+from stacked.dedup.upload import Upload
 from stacked.store import Inner
 from stacked.streams import BlockSource
 

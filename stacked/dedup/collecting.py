@@ -5,12 +5,12 @@ import time
 from collections import deque
 from contextlib import suppress
 
-from stacked.dedup_database import Lost
-from stacked.dedup_index import Index
-from stacked.dedup_reading import read_head
-from stacked.dedup_rows import Pack
-from stacked.dedup_tables import DEAD
-from stacked.dedup_waste import REPLACED, Unfinished
+from stacked.dedup.database import Lost
+from stacked.dedup.index import Index
+from stacked.dedup.reading import read_head
+from stacked.dedup.rows import Pack
+from stacked.dedup.tables import DEAD
+from stacked.dedup.waste import REPLACED, Unfinished
 from stacked.store import Inner
 
 __all__ = ["Collector"]

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Table, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from stacked import dedup_owner
-from stacked.dedup_tables import WRITING, totals, uses
+from stacked.dedup import owner
+from stacked.dedup.tables import WRITING, totals, uses
 
 __all__ = ["Pack", "count", "insert_new", "insert_row", "name_of", "now", "object_row", "pack_row", "refer"]
 
@@ -33,7 +33,7 @@ def now() -> int:
 
 def object_row(root: str, version: bytes, state: int) -> dict[str, Any]:
     """Return the row of a new object of this process."""
-    mine = {"owner": dedup_owner.me(), "since": now()}
+    mine = {"owner": owner.me(), "since": now()}
     return {"version": version, "name": name_of(root), "root": root, "state": state, "size": 0, **mine}
 
 

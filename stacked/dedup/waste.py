@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, delete, select, update
 
-from stacked import dedup_owner
-from stacked.dedup_database import Database
-from stacked.dedup_rows import Pack, count, name_of, now
-from stacked.dedup_tables import ADOPTING, CLAIMED, DEAD, LIVE, PUBLISHING, UPLOADING, chunks, objects, packs, uses
+from stacked.dedup import owner
+from stacked.dedup.database import Database
+from stacked.dedup.rows import Pack, count, name_of, now
+from stacked.dedup.tables import ADOPTING, CLAIMED, DEAD, LIVE, PUBLISHING, UPLOADING, chunks, objects, packs, uses
 
 __all__ = ["ADOPTED", "REPLACED", "Unfinished", "Waste", "claim"]
 
@@ -35,7 +35,7 @@ class Unfinished(NamedTuple):
 
     def is_abandoned(self) -> bool:
         """Tell whether nobody goes on with it."""
-        return dedup_owner.is_dead(self.owner) or self.since < time.time() - LEASE
+        return owner.is_dead(self.owner) or self.since < time.time() - LEASE
 
 
 class Waste:

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
-from stacked.dedup_collecting import Collector, version_of
-from stacked.dedup_index import Index
-from stacked.dedup_manifest import Manifest
-from stacked.dedup_reading import read_head, read_manifest, tables
-from stacked.dedup_rows import name_of
-from stacked.dedup_tables import LIVE, SPOILT
-from stacked.dedup_waste import REPLACED
+from stacked.dedup.collecting import Collector, version_of
+from stacked.dedup.index import Index
+from stacked.dedup.manifest import Manifest
+from stacked.dedup.reading import read_head, read_manifest, tables
+from stacked.dedup.rows import name_of
+from stacked.dedup.tables import LIVE, SPOILT
+from stacked.dedup.waste import REPLACED
 from stacked.store import Inner
 
 __all__ = ["Upkeep"]

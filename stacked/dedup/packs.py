@@ -4,8 +4,8 @@ import threading
 from collections.abc import Iterator
 from queue import Queue
 
-from stacked.dedup_index import Stored
-from stacked.dedup_rows import Pack
+from stacked.dedup.index import Stored
+from stacked.dedup.rows import Pack
 from stacked.store import Inner
 from stacked.streams import BlockSource
 
