@@ -184,15 +184,16 @@ class PlainStream(SeekableStream):
             self._buffer = memoryview(bytearray(size))
         self._start = self._end = first * CHUNK
         buffer, nonce, decrypt_into = self._buffer[:size], self._derived.nonce, self._derived.cipher.decrypt_into
-        number = first
+        number, end = first, self._start
         try:
-            for place in range(count):
-                chunk = sealed[place * SEALED : (place + 1) * SEALED]
-                plain = buffer[place * CHUNK : (place + 1) * CHUNK]
-                self._end += decrypt_into((nonce ^ number).to_bytes(_NONCE, "big"), chunk, None, plain)
+            for start in range(0, len(sealed), SEALED):
+                plain = buffer[end - self._start : end - self._start + CHUNK]
+                its_nonce = (nonce ^ number).to_bytes(_NONCE, "big")
+                end += decrypt_into(its_nonce, sealed[start : start + SEALED], None, plain)
                 number += 1
         except InvalidTag:
             pass  # what is good before it may be read; it is an error once it is its turn
+        self._end = end
         if number == first:
             raise self._error(f"chunk {first} is not what was stored")
         self._is_end_verified |= number > self._last

@@ -14,7 +14,7 @@ from modules import Context, ReadStream, Source
 from stacked import record
 from stacked.base import StackedModule
 from stacked.chunked import ObjectKey, PlainStream, encrypted, expanded, plain_size, sealed_size
-from stacked.keyring import ID, Key, Keyring
+from stacked.keyring import ID, Key, Keyring, Ring
 from stacked.streams import BlockSource, hint
 
 __all__ = ["EncryptedStorage"]
@@ -28,10 +28,10 @@ _KNOWN = 32
 
 
 class _Known(NamedTuple):
-    """An object whose key was unwrapped, and the key of the keyring that did it."""
+    """An object whose key was unwrapped, and the keyring as it was then: a key that is taken out counts at once."""
 
     inner: str
-    by: Key
+    ring: Ring
     key: ObjectKey
 
 
@@ -144,7 +144,7 @@ class EncryptedStorage(StackedModule):
             ``errno.EIO``, that does not unwrap it.
         """
         known = self._known.get(module_data)
-        if known is not None and self._keyring.find(known.by.id) is known.by:
+        if known is not None and self._keyring.ring() is known.ring:
             return known
         opened = self.opened(module_data)
         by = self._keyring.find(opened.fields["key"])
@@ -155,7 +155,7 @@ class EncryptedStorage(StackedModule):
             raise OSError(errno.EIO, f"corrupt: {opened.inner}: {reason}")
         if len(self._known) >= _KNOWN:
             self._known.clear()
-        self._known[module_data] = known = _Known(opened.inner, by, key)
+        self._known[module_data] = known = _Known(opened.inner, self._keyring.ring(), key)
         return known
 
     def _wrapper(self, key: Key) -> AESSIV:

@@ -38,7 +38,7 @@ class Store:
         :raises OSError: with ``errno.ELOOP``, ``outer`` stands on itself.
         """
         through = context.get(_THROUGH, ())
-        if any(module is outer for module in through):
+        if through and any(module is outer for module in through):
             raise OSError(errno.ELOOP, f"{self._argument}: the module stands on itself, by way of {self.name!r}")
         module = self._value if isinstance(self._value, StorageModule) else self._configured(context)
         return module, {**context, _THROUGH: (*through, outer)}

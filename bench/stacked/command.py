@@ -34,7 +34,7 @@ Believe the ratios rather than the rates, which are one machine's at one time.
   95 %. Where nothing is required the figure tells what to expect.
 - Objects have {size} MiB. What is put is random and new in each round, and durable when the clock stops. What is
   read is in memory. A figure of a put or a get is a rate as a part of FileStorage's; one of *64 KiB anywhere* is
-  a time in relation to its time.
+  a time in relation to its time, of `get_size`, `get_read_stream`, `seek`, `read` and `close`: what a host does.
 - Text is the source of Python's standard library, and zstd compresses the same blocks of 1 MiB at the same level in
   memory, and stores nothing.
 - Saved is what the files of store and index did not grow by, when a second copy was put with one byte
