@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, select, update
 
+from host import memory
 from host.background import Background
 from host.catalogue import contents
 from host.catalogue.engine import Catalogue
@@ -67,8 +68,10 @@ class Upkeep:
         look dead, or others would give up what it is storing. So has each module, and each of its locations.
         """
         self.beat()
-        for work, pause in ((self.beat, _BEAT), (self._reap_beside, _BEAT), (self._bring_beside, _PAUSE)):
-            self._begin(work, pause)
+        self._begin(self.beat, _BEAT)
+        self._begin(self._reap_beside, _BEAT)
+        self._begin(self._bring_beside, _PAUSE)
+        self._begin(memory.give_back, _BEAT)
 
     @contextmanager
     def living(self) -> Iterator[None]:

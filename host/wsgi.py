@@ -5,18 +5,15 @@ application = serve("/srv/cloud")
 """
 
 import atexit
-import ctypes
-from contextlib import suppress
 from pathlib import Path
 
+from host import memory
 from host.application import Application, create
 from host.cloud import open_cloud
 from host.logs import configure
 from host.settings import load
 
 __all__ = ["serve"]
-
-_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 
 
 def serve(directory: str | Path) -> Application:
@@ -27,7 +24,7 @@ def serve(directory: str | Path) -> Application:
     :raises SettingsError: a setting is wrong, or the catalogue is of another version.
     :raises OSError: a log cannot be written.
     """
-    _share_memory()
+    memory.share()
     settings = load(Path(directory))
     cloud = open_cloud(settings)
     configure(settings, cloud.loader.secrets)
@@ -39,14 +36,3 @@ def serve(directory: str | Path) -> Application:
 
     atexit.register(end)
     return create(cloud)
-
-
-def _share_memory() -> None:
-    """Let all threads of this process take their memory from one place.
-
-    The malloc of glibc has up to eight arenas a core, and each thread keeps in its own what another one could use: so
-    a process grew for as long as transfers of many megabytes came to threads that had had none yet (mallopt(3)).
-    With Python's lock few threads ask for memory at the same time. Another C library has no mallopt, and no arenas.
-    """
-    with suppress(AttributeError):
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)

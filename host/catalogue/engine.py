@@ -268,6 +268,7 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
     for pragma in (
         f"busy_timeout = {_BUSY * 1000:.0f}",  # the last one of another process may be closing the file just now
         "journal_mode = WAL",  # readers and a writer do not wait for each other
+        "cache_size = -256",  # KiB: each thread keeps a connection, and the kernel keeps the file's pages as well
         "synchronous = FULL",  # a commit survives a power cut; NORMAL may lose it
         "foreign_keys = ON",
         f"busy_timeout = {patience}",
