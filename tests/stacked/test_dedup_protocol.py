@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, settings, stateful
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from sqlalchemy import Connection, func, select
 
 from modules import Source
@@ -177,7 +177,7 @@ def run(examples: int, count: int = 40) -> None:
         mock.patch("stacked.dedup.upkeep.REPLACED", 0),
         mock.patch("stacked.dedup.collecting._PAUSE", 0),
     ):
-        run_state_machine_as_test(
+        stateful.run_state_machine_as_test(  # as a name of its own nose would take it for a test
             Machine,
             settings=settings(
                 max_examples=examples,
