@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -14,10 +15,11 @@ from unittest import mock
 from conformance.harness import Harness
 from conformance.processes import Child, ChildError, Parent, die
 from conformance.promises.hostile import Hostile
+from conformance.promises.leaks import Leaks
 from conformance.report import check
-from conformance.requirements import Capability, requires
+from conformance.requirements import QUICK, Capability, requires
 from conformance.saboteurs.correct import MemoryStorage
-from modules import Context, StorageModule
+from modules import Context, Source, StorageModule
 
 
 class _Adopter(Harness):
@@ -116,6 +118,36 @@ class DeepTest(unittest.TestCase):
         self.assertIn(False, seen)
         del seen[-1]  # of the look at the genuine object, in the end
         self.assertEqual((seen.count(True), gc.isenabled()), (0, True))
+
+
+class UntracedTest(unittest.TestCase):
+    def test_no_new_thread_is_traced_where_memory_is_looked_at(self) -> None:
+        seen: set[object] = set()
+
+        class InThreads(MemoryStorage):
+            def assign(self, context: Context, module_data: str, stream: Source) -> None:
+                thread = threading.Thread(target=lambda: seen.add(sys.gettrace()))
+                thread.start()
+                thread.join()
+                super().assign(context, module_data, stream)
+
+        class Tried(Leaks, unittest.TestCase):
+            effort = QUICK._replace(rounds=5)
+            lacks = MemoryStorage.LACKS
+
+            def make_module(self) -> StorageModule:
+                return InThreads()
+
+        def trace(frame: object, event: str, argument: object) -> None:
+            """Do nothing, once for each call."""
+
+        before: Any = threading.gettrace()
+        self.addCleanup(threading.settrace, before)
+        threading.settrace(trace)
+        result = unittest.TestResult()
+        Tried("test_memory_is_given_back").run(result)
+        self.assertEqual((result.testsRun, result.failures, result.errors), (1, [], []))
+        self.assertEqual((seen, threading.gettrace()), ({None}, trace))
 
 
 class InterruptedTest(unittest.TestCase):
