@@ -8,7 +8,7 @@ import unittest
 from contextlib import redirect_stdout
 from urllib.parse import quote
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.files import objects_in
@@ -90,7 +90,8 @@ KINDS = (
 class AnyRequestTest(CloudTest):
     """Requests that hypothesis makes, which looks for the smallest that is answered wrongly."""
 
-    @settings(max_examples=150, deadline=None)
+    # Differing executors: it runs on PostgreSQL once more, as a method of another class.
+    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
     @given(
         st.sampled_from(["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH"]),
         TARGETS,

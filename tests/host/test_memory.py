@@ -29,9 +29,10 @@ libc.fflush(stdout)
 #: Every other block is given back to malloc; prints how many MiB of them malloc gives back to the kernel.
 HOLES = """
 import re
+from pathlib import Path
 from host import memory
 def resident():
-    return int(re.search(r"VmRSS:\\s+(\\d+)", open("/proc/self/status").read())[1]) // 1024
+    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
 memory.share()
 blocks = [bytes(100_000) for _ in range(1000)]
 between = blocks[::2]
