@@ -55,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(told)
     if options.write is not None:
         words = [f"--only {name}" for name in options.only or ()]
+        for name in ("rounds", "size", "large"):
+            words += [f"--{name} {getattr(options, name)}"] if getattr(options, name) != getattr(Ground, name) else []
         command = " ".join(["python -m bench.stacked", *words, f"--write {options.write}"])
         head = _HEAD.format(
             command=command, facts="; ".join(facts()), file_system=kind, size=ground.size, large=ground.large
@@ -79,9 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     where = "where to work; else in the directory for temporary files"
     parser.add_argument("--directory", type=Path, metavar="DIR", help=where)
     parser.add_argument("--write", type=Path, metavar="FILE.md", help="write the page")
-    parser.add_argument("--rounds", type=int, default=11, metavar="N", help="rounds (%(default)s)")
-    parser.add_argument("--size", type=int, default=64, metavar="MIB", help="of an object (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=Ground.rounds, metavar="N", help="rounds (%(default)s)")
+    parser.add_argument("--size", type=int, default=Ground.size, metavar="MIB", help="of an object (%(default)s)")
     parser.add_argument(
-        "--large", type=int, default=1024, metavar="MIB", help="where memory is looked at (%(default)s)"
+        "--large", type=int, default=Ground.large, metavar="MIB", help="where memory is looked at (%(default)s)"
     )
     return parser
