@@ -16,7 +16,7 @@ from bench.ours import CONTEXT, make_storage
 from bench.sources import BLOCK, Repeated
 from modules import StorageModule
 
-__all__ = ["REQUIRED", "Peak", "measure"]
+__all__ = ["REQUIRED", "Peak", "measure", "peak"]
 
 REQUIRED = Bound(8, at_most=True)  #: MiB above idle
 
@@ -57,14 +57,14 @@ def main(operation: str, root: str, argument: str) -> None:
     """Do the work of one process, and print the module_data, MiB and seconds."""
     storage = make_storage(Path(root))
     module_data = storage.new_data(CONTEXT) if operation == "put" else argument
-    idle = _peak()
+    idle = peak()
     begin = time.perf_counter()
     if operation == "put":
         storage.assign(CONTEXT, module_data, Repeated(int(argument)))
     else:
         _read(storage, module_data)
     seconds = time.perf_counter() - begin
-    print(json.dumps([module_data, (_peak(reset=False) - idle) / 1024, seconds]))
+    print(json.dumps([module_data, (peak(reset=False) - idle) / 1024, seconds]))
 
 
 def _read(storage: StorageModule, module_data: str) -> None:
@@ -74,7 +74,7 @@ def _read(storage: StorageModule, module_data: str) -> None:
     stream.close()
 
 
-def _peak(reset: bool = True) -> int:
+def peak(reset: bool = True) -> int:
     """Return the most that was resident since the last reset, in KiB (proc(5): VmHWM, clear_refs)."""
     if reset:
         Path("/proc/self/clear_refs").write_text("5")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bench.memory import peak
 from bench.stacked.data import BLOCK
 from bench.stacked.stacks import CONTEXT, make
 from modules import StorageModule
@@ -29,9 +30,9 @@ def main(directory: str, stack: str, mebibytes: str) -> None:
     """Do the work of one process, and print the MiB."""
     module = make(stack, Path(directory))
     _through(module, 8)  # what is made once is there now
-    idle = _peak()
+    idle = peak(reset=False)
     _through(module, int(mebibytes))
-    print((_peak() - idle) / 1024)
+    print((peak(reset=False) - idle) / 1024)
 
 
 def _through(module: StorageModule, mebibytes: int) -> None:
@@ -55,14 +56,6 @@ class Fresh:
         length = min(self._left, BLOCK) if size < 0 else min(self._left, size, BLOCK)
         self._left -= length
         return os.urandom(length)
-
-
-def _peak() -> int:
-    """Return the most that was resident, in KiB (proc(5): VmHWM)."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1])
-    raise OSError("no VmHWM in /proc/self/status")
 
 
 if __name__ == "__main__":
